@@ -1,0 +1,1 @@
+"""Nouns and laws of retail money. Pure: standard library, msgspec and pyarrow only."""

@@ -1,0 +1,141 @@
+"""What conductor.toml says, as one frozen value. Loading and secrets: `wiring`."""
+
+from datetime import time
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from cloud_conductor.domain.stores import Store, TaxSplit
+
+Roles = Literal["gateway", "worker", "scheduler"]
+
+
+class _Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class ClockConfig(_Section, frozen=True):
+    """`start` makes a rehearsal clock: the product's now begins there and runs at real speed."""
+
+    start: str = ""
+
+
+class StateConfig(_Section, frozen=True):
+    """`url` empty: SQLite files below `dir`. Else a postgresql+psycopg:// URL or a reference."""
+
+    dir: str = ".conductor"
+    url: str = ""
+    key: str = "file:.conductor/key"
+
+
+class GatewayConfig(_Section, frozen=True):
+    host: str = "127.0.0.1"
+    port: int = 8787
+    body_bytes_max: int = 1_048_576
+
+
+class SourceConfig(_Section, frozen=True):
+    """One POS connection. `notification_url` must be byte-identical to the vendor's subscription."""
+
+    vendor: str
+    base_url: str
+    token: str
+    notification_url: str = ""
+    signature_key: str = "state:"
+    sweep_interval_s: float = 60.0
+    sweep_overlap_s: float = 300.0
+    start_at: str = ""
+
+
+class LedgerConfig(_Section, frozen=True):
+    """One accounting organisation. client_id and client_secret are references."""
+
+    vendor: str
+    base_url: str
+    identity_url: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    grant: Literal["client_credentials", "refresh_token"] = "client_credentials"
+    refresh_token: str = ""
+    scopes: str = ""
+    tenant_id: str = ""
+    tracking: str = ""
+    bank_lines: bool = False
+    calls_per_minute: int = 60
+    documents_per_call: int = 50
+
+
+class StoreConfig(_Section, frozen=True):
+    location: str
+    time_zone: str
+    cutoff: str = "00:00"
+    currency: str = "USD"
+    entity: str = "main"
+    source: str = "square"
+    tax_splits: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
+
+
+class ApprovalConfig(_Section, frozen=True):
+    """R-15.4: kinds approved by policy once a mapping version has been posted by hand before."""
+
+    auto_kinds: tuple[str, ...] = ()
+    auto_amount_minor_max: int = 0
+
+
+class AccountingConfig(_Section, frozen=True):
+    fees_at: Literal["sale", "payout"] = "sale"
+    close_grace_h: float = 6.0
+    approval: ApprovalConfig = ApprovalConfig()
+
+
+class LakeConfig(_Section, frozen=True):
+    """Folder of the zones (raw, processed), relative to conductor.toml."""
+
+    path: str = "lake"
+    flush_interval_s: float = 30.0
+    flush_rows_max: int = 50_000
+
+
+class Config(_Section, frozen=True):
+    """The whole of conductor.toml. mapping: role pattern -> ledger account code (R-6.2)."""
+
+    name: str = "conductor"
+    clock: ClockConfig = ClockConfig()
+    state: StateConfig = StateConfig()
+    lake: LakeConfig = LakeConfig()
+    gateway: GatewayConfig = GatewayConfig()
+    sources: dict[str, SourceConfig] = msgspec.field(default_factory=dict)
+    ledger: LedgerConfig | None = None
+    stores: dict[str, StoreConfig] = msgspec.field(default_factory=dict)
+    mapping: dict[str, str] = msgspec.field(default_factory=dict)
+    mapping_version: str = "1"
+    accounting: AccountingConfig = AccountingConfig()
+    root: str = "."
+
+    @property
+    def state_dir(self) -> Path:
+        return Path(self.root) / self.state.dir
+
+    @property
+    def lake_dir(self) -> Path:
+        return Path(self.root) / self.lake.path
+
+    def store_master(self) -> tuple[Store, ...]:
+        """Stores in the order of their codes."""
+        return tuple(
+            Store(
+                store=code,
+                source=entry.source,
+                location_id=entry.location,
+                time_zone=entry.time_zone,
+                cutoff=time.fromisoformat(entry.cutoff),
+                currency=entry.currency,
+                entity=entry.entity,
+                tax_splits=tuple(
+                    TaxSplit(tax=tax, parts=tuple(parts.items()))
+                    for tax, parts in entry.tax_splits.items()
+                ),
+            )
+            for code, entry in sorted(self.stores.items())
+        )

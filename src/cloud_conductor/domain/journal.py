@@ -1,0 +1,68 @@
+"""Balanced entries: what is posted, independent of any ledger (§6, R-13.1, INV-01)."""
+
+import hashlib
+import uuid
+from datetime import date
+from typing import Literal
+
+import msgspec
+
+EntryKind = Literal["SALES", "CASH", "DEPOSIT", "FEES", "COGS", "PAYOUT"]
+KIND_ORDER: tuple[EntryKind, ...] = ("SALES", "FEES", "COGS", "CASH", "DEPOSIT", "PAYOUT")
+POSTING_NAMESPACE = uuid.UUID("9f0b4b0e-6f0e-5b7e-9a53-6b1f7c1f2d11")
+
+
+class JournalLine(msgspec.Struct, frozen=True):
+    """One leg. amount_minor is signed: debit > 0, credit < 0; Dr and Cr columns are views.
+
+    role: the mapping key that gave the account (`sales.apparel`). movement tells two legs of one
+    role apart where netting would hide one (gift cards sold and redeemed).
+    """
+
+    role: str
+    account_code: str
+    amount_minor: int
+    description: str = ""
+    movement: str = ""
+
+
+class JournalEntry(msgspec.Struct, frozen=True):
+    """A balanced posting, immutable once posted. source_id: business date, payout id or shift id."""
+
+    kind: EntryKind
+    entity: str
+    store: str
+    currency: str
+    business_date: date
+    ledger_date: date
+    source_id: str
+    lines: tuple[JournalLine, ...]
+    version: int = 1
+    mapping_version: str = ""
+    fact_set_hash: str = ""
+
+    @property
+    def debit_minor(self) -> int:
+        return sum(line.amount_minor for line in self.lines if line.amount_minor > 0)
+
+    @property
+    def is_balanced(self) -> bool:
+        """Lines sum to zero, none is zero, there are at least two (INV-01)."""
+        amounts = [line.amount_minor for line in self.lines]
+        return len(amounts) >= 2 and sum(amounts) == 0 and 0 not in amounts
+
+    @property
+    def content_hash(self) -> str:
+        """Digest of what a ledger must hold: date, currency and legs, in a stable order."""
+        legs = sorted((line.account_code, line.amount_minor) for line in self.lines)
+        payload = msgspec.json.encode([self.ledger_date, self.currency, legs])
+        return hashlib.sha256(payload).hexdigest()
+
+
+def posting_key(organisation: str, entry: JournalEntry) -> str:
+    """The same entry gives the same key, on any machine, at any time (R-13.6)."""
+    identity = "|".join(
+        (organisation, entry.entity, entry.store, entry.currency, entry.kind, entry.source_id,
+         str(entry.version))
+    )  # fmt: skip
+    return str(uuid.uuid5(POSTING_NAMESPACE, identity))

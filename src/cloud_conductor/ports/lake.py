@@ -1,0 +1,54 @@
+"""The processed zone: open tables partitioned by business_date, each with its own position."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Protocol
+
+import pyarrow as pa
+
+
+class Lake(Protocol):
+    """Tables of `domain.schemas.TABLES`.
+
+    While a day is open rows are appended with versions; readers take the latest per key. A seal
+    replaces the partition with one sorted row per key. A table carries its own position per
+    consumer: re-appending what it has is a no-op, a hole raises CursorGap.
+    """
+
+    def position(self, table: str, app: str) -> int:
+        """Last seq of `app` committed into the table; 0 for none."""
+        ...
+
+    def append(self, table: str, rows: pa.Table, *, app: str, lo: int, hi: int) -> bool:
+        """Add rows of log range (lo, hi]; False when the table has them. CursorGap on a hole."""
+        ...
+
+    def replace(self, table: str, business_date: date, rows: pa.Table) -> None:
+        """Atomically replace one partition (the seal). Rows outside the date are refused."""
+        ...
+
+    def uris(self, table: str, dates: Sequence[date] | None = None) -> list[str]:
+        """Addresses of the table's live files, of some business dates or of all."""
+        ...
+
+    def dates(self, table: str) -> list[date]:
+        """Business dates that have a partition, sorted."""
+        ...
+
+    def read(
+        self,
+        table: str,
+        dates: Sequence[date] | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Latest version per key (and of the parent), tombstones left out, sorted by key."""
+        ...
+
+    def digest(self, table: str, business_date: date) -> str:
+        """SHA-256 over rows sorted by key without arrival columns: what `identical` means (INV-14)."""
+        ...
+
+    def sync(self) -> Mapping[str, int]:
+        """Fsync what was added since the last call; returns app -> position now durable."""
+        ...

@@ -1,0 +1,131 @@
+"""A point-of-sale vendor: verify, fetch, sweep, decode."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+import pyarrow as pa
+
+from cloud_conductor.domain.events import Event, NewEvent
+from cloud_conductor.domain.findings import Finding
+from cloud_conductor.domain.stores import Store
+
+
+class PosCapabilities(msgspec.Struct, frozen=True):
+    webhooks: bool
+    thin_events: bool
+    partial_refunds: bool
+    payouts: bool
+    cash_drawers: bool
+    page_size_max: int
+
+
+class Envelope(msgspec.Struct, frozen=True):
+    """What the intake needs of a webhook body. event_id empty: the body could not be read."""
+
+    event_id: str
+    kind: str
+    merchant_id: str
+
+
+class FetchRequest(msgspec.Struct, frozen=True):
+    """An object a thin event points at. `trigger_seq` is that event's place in the log."""
+
+    kind: str
+    object_id: str
+    trigger_seq: int
+
+
+class Listed(msgspec.Struct, frozen=True):
+    """One row of an independent control listing: what the source says exists (L1, L2)."""
+
+    object_id: str
+    version: int
+    total_minor: int
+    state: str
+    occurred_at: datetime
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """An event that could not become rows: which, and why."""
+
+    seq: int
+    findings: tuple[Finding, ...]
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """A later fact gives an earlier object another clock (offline payments, R-2.5)."""
+
+    object_id: str
+    occurred_at: datetime
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """Canonical rows of a batch of events, by table of `domain.schemas`.
+
+    rejected: events for quarantine. ignored: seqs that carry no facts of their own (thin events).
+    warnings: findings on rows that were kept. An event is in exactly one of: gave rows, ignored,
+    rejected (INV-16). clocks: sale id -> device time learnt from payments taken offline.
+    """
+
+    tables: Mapping[str, pa.Table]
+    rejected: tuple[Rejected, ...]
+    ignored: tuple[int, ...]
+    warnings: tuple[Rejected, ...] = ()
+    clocks: tuple[Moved, ...] = ()
+
+
+class PosVerifier(Protocol):
+    """Pure: what the intake route needs, with no network behind it."""
+
+    def verify(self, headers: Mapping[bytes, bytes], body: bytes, *, key: bytes, url: str) -> bool:
+        """Constant-time check of the vendor's signature over the raw bytes."""
+        ...
+
+    def envelope(self, body: bytes) -> Envelope: ...
+
+    HEADERS_KEPT: tuple[bytes, ...]
+
+
+class PosDecoder(Protocol):
+    """Pure: raw events to canonical tables, whole batches."""
+
+    def decode(
+        self,
+        events: Sequence[Event],
+        stores: Mapping[str, Store],
+        clocks: Mapping[str, datetime],
+    ) -> Decoded:
+        """stores: by location id. clocks: sale id -> device time known from earlier batches."""
+        ...
+
+
+class PosAdapter(Protocol):
+    """The connection: everything that calls the vendor."""
+
+    capabilities: PosCapabilities
+
+    def wanted(self, event: Event) -> list[FetchRequest]:
+        """What must be fetched because of this event."""
+        ...
+
+    def fetch(self, requests: Sequence[FetchRequest], now: datetime) -> Iterator[NewEvent]:
+        """Each fetched object as its own event, with url and trigger."""
+        ...
+
+    def sweep(self, kind: str, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
+        """Pages of objects changed in [since, until): the cursor poll that webhooks only hint at."""
+        ...
+
+    SWEEP_KINDS: tuple[str, ...]
+
+    def control(self, location_id: str, start: datetime, end: datetime) -> list[Listed]:
+        """The source's own list of closed sales of a store in a time range."""
+        ...
+
+    def subscribe(self, notification_url: str) -> str:
+        """Ensure a webhook subscription for the URL; returns its signature key."""
+        ...
+
+    def locations(self) -> list[dict[str, object]]: ...
