@@ -1,0 +1,1 @@
+"""The outside world, one vendor a module, behind the Protocols of `ports`."""

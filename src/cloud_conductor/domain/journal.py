@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections.abc import Iterable
 from datetime import date
 from typing import Literal
 
@@ -54,9 +55,14 @@ class JournalEntry(msgspec.Struct, frozen=True):
     @property
     def content_hash(self) -> str:
         """Digest of what a ledger must hold: date, currency and legs, in a stable order."""
-        legs = sorted((line.account_code, line.amount_minor) for line in self.lines)
-        payload = msgspec.json.encode([self.ledger_date, self.currency, legs])
-        return hashlib.sha256(payload).hexdigest()
+        legs = ((line.account_code, line.amount_minor) for line in self.lines)
+        return content_hash(self.ledger_date, self.currency, legs)
+
+
+def content_hash(ledger_date: date, currency: str, legs: Iterable[tuple[str, int]]) -> str:
+    """Hash of (account code, signed minor units) legs: one function for what we send and read."""
+    payload = msgspec.json.encode([ledger_date, currency, sorted(legs)])
+    return hashlib.sha256(payload).hexdigest()
 
 
 def posting_key(organisation: str, entry: JournalEntry) -> str:

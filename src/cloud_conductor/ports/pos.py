@@ -120,6 +120,9 @@ class PosAdapter(Protocol):
 
     SWEEP_KINDS: tuple[str, ...]
 
+    STANDING_KINDS: tuple[str, ...]
+    """Sweep kinds that say what is, not what happened: their first sweep reaches back to 1970."""
+
     def control(self, location_id: str, start: datetime, end: datetime) -> list[Listed]:
         """The source's own list of closed sales of a store in a time range."""
         ...

@@ -69,7 +69,10 @@ FaultAnswer = Callable[[int, str, dict[str, str]], Answer]
 class Persistent(Protocol):
     """What a state file keeps: `revision` changes whenever `snapshot()` would."""
 
-    revision: int
+    @property
+    def revision(self) -> int:
+        """Number of the present state."""
+        ...
 
     def snapshot(self) -> bytes:
         """Everything needed to go on after a restart."""

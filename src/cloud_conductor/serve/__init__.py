@@ -1,0 +1,1 @@
+"""Long-running shells: the intake gateway and the supervisor of roles."""

@@ -39,7 +39,7 @@ RESIDUE_MAX = Decimal("1e-9")
 _CENT = Decimal("0.01")
 
 
-class MissingData(RuntimeError):  # noqa: N818  # it names the state, like the product's own errors
+class MissingData(RuntimeError):
     """The package with the grocer's data is not installed."""
 
 

@@ -29,7 +29,9 @@ def allocate(total: int, weights: Sequence[Fraction | int]) -> list[int]:
         raise ValueError(msg)
     sign, amount = (-1 if total < 0 else 1), abs(total)
     whole = sum(weights)
-    shares = [Fraction(amount) * w / whole if whole else Fraction(amount, len(weights)) for w in weights]
+    shares = [
+        Fraction(amount) * w / whole if whole else Fraction(amount, len(weights)) for w in weights
+    ]
     out = [share.numerator // share.denominator for share in shares]
     by_remainder = sorted(range(len(out)), key=lambda i: (out[i] - shares[i], i))
     for i in by_remainder[: amount - sum(out)]:

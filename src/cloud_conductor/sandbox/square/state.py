@@ -57,6 +57,11 @@ class Delivery:
     created_at: str
     attempts: int = 0
 
+    @property
+    def key(self) -> str:
+        """What makes it one delivery."""
+        return f"{self.event_id}/{self.subscription_id}"
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -72,16 +77,21 @@ class Settings:
 
 @dataclass(slots=True)
 class State:
-    """Everything of one seller. `tables[kind][id]` is the object as the API shows it."""
+    """Everything of one seller. `tables[kind][id]` is the object as the API shows it.
+
+    pending: deliveries neither acknowledged nor given up. fresh: those of them nobody has picked
+    up yet (all of them after a restart).
+    """
 
     settings: Settings
     clock: SandboxClock
     faults: FaultPlan
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
-    events: list[Json] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
     attempts: list[Json] = field(default_factory=list)
-    pending: deque[Delivery] = field(default_factory=deque)
+    pending: dict[str, Delivery] = field(default_factory=dict)
+    fresh: deque[Delivery] = field(default_factory=deque)
     revision: int = 0
 
     def table(self, kind: str) -> dict[str, Any]:
@@ -144,7 +154,7 @@ class State:
 
         data: the event's `data` member; encoded at once, so later changes do not reach it.
         """
-        event = {
+        event: Json = {
             "merchant_id": self.merchant_id,
             **({"location_id": location_id} if location_id else {}),
             "type": kind,
@@ -153,15 +163,15 @@ class State:
             "data": data,
         }
         body = msgspec.json.encode(event).decode()
-        self.events.append(msgspec.json.decode(body))
+        self.events.append(body)
         for subscription in self.table("subscriptions").values():
             types = subscription["event_types"]
             if subscription["enabled"] and ("*" in types or kind in types):
-                self.pending.append(
-                    Delivery(
-                        event["event_id"], subscription["id"], body, kind, event["created_at"]
-                    )
+                delivery = Delivery(
+                    event["event_id"], subscription["id"], body, kind, event["created_at"]
                 )
+                self.pending[delivery.key] = delivery
+                self.fresh.append(delivery)
 
     def snapshot(self) -> bytes:
         """Encode everything a restart needs."""
@@ -172,7 +182,7 @@ class State:
                 "counters": self.counters,
                 "events": self.events,
                 "attempts": self.attempts,
-                "pending": list(self.pending),
+                "pending": list(self.pending.values()),
             }
         )
 
@@ -182,5 +192,6 @@ class State:
         self.clock.set(parse_instant(kept["clock"]["now"]), scale=kept["clock"]["scale"])
         self.tables, self.counters = kept["tables"], kept["counters"]
         self.events, self.attempts = kept["events"], kept["attempts"]
-        self.pending = deque(msgspec.convert(kept["pending"], list[Delivery]))
+        self.fresh = deque(msgspec.convert(kept["pending"], list[Delivery]))
+        self.pending = {delivery.key: delivery for delivery in self.fresh}
         self.revision += 1

@@ -148,13 +148,13 @@ def create(books: Books, ask: Ask) -> dict[str, Any]:
     body = items_of(ask.body, "Accounts")[0]
     account = Account(
         account_id="",
-        code=str(body.get("Code", "")),
-        name=str(body.get("Name", "")),
-        type=str(body.get("Type", "")),
+        code=str(body.get("Code") or ""),
+        name=str(body.get("Name") or ""),
+        type=str(body.get("Type") or ""),
         updated_at=ask.now,
-        description=str(body.get("Description", "")),
-        tax_type=str(body.get("TaxType", "NONE")),
-        bank_account_number=str(body.get("BankAccountNumber", "")),
+        description=str(body.get("Description") or ""),
+        tax_type=str(body.get("TaxType") or "NONE"),
+        bank_account_number=str(body.get("BankAccountNumber") or ""),
         enable_payments=body.get("EnablePaymentsToAccount") is True,
         show_in_expense_claims=body.get("ShowInExpenseClaims") is True,
     )
@@ -168,14 +168,14 @@ def update(books: Books, ask: Ask) -> dict[str, Any]:
     """POST /Accounts/{AccountID}: rename, recode, archive (`Status` ARCHIVED) or bring back."""
     account, body = _by_id(books, ask), items_of(ask.body, "Accounts")[0]
     changed = Account(**{name: getattr(account, name) for name in account.__struct_fields__})
-    changed.code = str(body.get("Code", account.code))
-    changed.name = str(body.get("Name", account.name))
+    changed.code = str(body.get("Code") or account.code)
+    changed.name = str(body.get("Name") or account.name)
     changed.description = str(body.get("Description", account.description))
-    changed.tax_type = str(body.get("TaxType", account.tax_type))
+    changed.tax_type = str(body.get("TaxType") or account.tax_type)
     changed.enable_payments = bool(body.get("EnablePaymentsToAccount", account.enable_payments))
-    changed.status = str(body.get("Status", account.status))
+    changed.status = str(body.get("Status") or account.status)
     changed.updated_at = ask.now
-    if str(body.get("Type", account.type)) != account.type:
+    if str(body.get("Type") or account.type) != account.type:
         raise _refused(body, ["The type of an existing account cannot be changed"])
     if changed.status != account.status and account.system_account:
         raise _refused(body, ["You may not update the status of system accounts."])

@@ -43,6 +43,9 @@ def write(ask: Ask, collection: str, id_name: str, prepare: Prepare) -> dict[str
     `?summarizeErrors=false` writes the good ones and answers 200 with an outcome for each.
     """
     items = items_of(ask.body, collection)
+    ids = [str(item[id_name]).lower() for item in items if item.get(id_name)]
+    if len(set(ids)) != len(ids):
+        raise post_data_invalid(f"The post data names a {id_name} more than once")
     summarize = ask.query.get("summarizeErrors", "true").lower() != "false"
     if summarize:
         ready = [prepare(item) for item in items]

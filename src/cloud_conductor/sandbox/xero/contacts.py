@@ -88,7 +88,7 @@ def write_many(books: Books, ask: Ask) -> dict[str, Any]:
     def prepare(body: dict[str, Any]) -> Prepared:
         problems: list[str] = []
         present = find(books, body, problems)
-        name = str(body.get("Name", "")).strip()
+        name = str(body.get("Name") or "").strip()
         if ask.method == "PUT" and present is not None:
             problems.append(f"The contact name {name} is already assigned to another contact.")
         known = books.contact_by_name(name) if name else None
@@ -101,8 +101,8 @@ def write_many(books: Books, ask: Ask) -> dict[str, Any]:
 
 def _commit(books: Books, ask: Ask, present: str | None, body: dict[str, Any]) -> dict[str, Any]:
     contact = books.contacts[present or named(books, str(body["Name"]), ask)]
-    contact.name = str(body.get("Name", contact.name)).strip()
-    contact.email = str(body.get("EmailAddress", contact.email))
-    contact.status = str(body.get("ContactStatus", contact.status))
+    contact.name = str(body.get("Name") or contact.name).strip()
+    contact.email = str(body.get("EmailAddress") or contact.email)
+    contact.status = str(body.get("ContactStatus") or contact.status)
     contact.updated_at = ask.now
     return show(contact)

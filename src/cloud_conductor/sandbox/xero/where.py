@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from cloud_conductor.sandbox.xero.wire import Ask, parse_instant, query_invalid
@@ -208,12 +209,17 @@ def select(items: Iterable[Any], ask: Ask, fields: Fields, changed: str) -> list
         name, _, direction = clause.strip().partition(" ")
         if name not in fields or direction.strip().upper() not in {"", "ASC", "DESC"}:
             raise query_invalid(f"Cannot order by '{clause.strip()}'")
-        read = fields[name]
         kept.sort(
-            key=lambda item, read=read: (read(item) is not None, read(item)),
+            key=partial(_sort_key, fields[name]),
             reverse=direction.strip().upper() == "DESC",
         )
     return kept
+
+
+def _sort_key(read: Callable[[Any], Any], item: Any) -> tuple[bool, Any]:
+    """Sorts what is missing first."""
+    value = read(item)
+    return value is not None, value
 
 
 def paged(items: list[Any], ask: Ask) -> tuple[list[Any], dict[str, int] | None]:

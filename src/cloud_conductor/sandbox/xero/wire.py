@@ -61,8 +61,8 @@ def decode(data: bytes) -> Any:
     """JSON value whose fractions are Decimal, never float; raises XeroError 400 if malformed."""
     try:
         return _DECODER.decode(data)
-    except msgspec.DecodeError as problem:
-        raise post_data_invalid(f"Invalid Json data: {problem}") from problem
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as wrong:
+        raise post_data_invalid(f"Invalid Json data: {wrong}") from wrong
 
 
 def refusal(number: int, kind: str, message: str, **more: Any) -> XeroError:
@@ -88,7 +88,13 @@ def validation_exception(elements: list[dict[str, Any]]) -> XeroError:
 
 def problem(status: int, title: str, detail: str, **headers: str) -> XeroError:
     """An error of the gateway in front of the API: Title, Status, Detail."""
-    body = {"Type": None, "Title": title, "Status": status, "Detail": detail, "Extensions": {}}
+    body: dict[str, Any] = {
+        "Type": None,
+        "Title": title,
+        "Status": status,
+        "Detail": detail,
+        "Extensions": {},
+    }
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     return XeroError(status, body, named)
 
@@ -130,7 +136,7 @@ def parse_instant(text: str) -> datetime:
 def parse_date(text: Any) -> date:
     """Day of `2026-11-21`, `2026-11-21T00:00:00` or `/Date()/`; ValueError otherwise."""
     if not isinstance(text, str):
-        raise ValueError(f"not a date: {text!r}")
+        raise ValueError(f"not a date: {text!r}")  # noqa: TRY004 - one error for every bad date
     if _MS_DATE.fullmatch(text.strip()):
         return parse_instant(text).date()
     return datetime.fromisoformat(text).date()

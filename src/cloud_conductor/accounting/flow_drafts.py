@@ -1,0 +1,358 @@
+"""Drafts and approval: bring the outbox to what the facts say, and let people release it.
+
+Acts on the books only; nothing here talks to the ledger but to ask its name and its lock date.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+import msgspec
+from msgspec.structs import replace
+
+from cloud_conductor.accounting import approval, posting, versions
+from cloud_conductor.accounting.audit import Act
+from cloud_conductor.accounting.deps import BooksDeps, record_acts, say
+from cloud_conductor.accounting.facts import DayFacts
+from cloud_conductor.accounting.journal import DayEntries
+from cloud_conductor.domain.journal import KIND_ORDER, EntryKind, JournalEntry, posting_key
+from cloud_conductor.state import accounting as books
+from cloud_conductor.state.accounting import EntryRow, Writer
+from cloud_conductor.state.tables.accounting import ENTRY
+
+
+class DraftResult(msgspec.Struct, frozen=True):
+    """What a draft run did, as posting keys. deferred: an earlier version is still on its way."""
+
+    drafted: tuple[str, ...] = ()
+    blocked: tuple[str, ...] = ()
+    withdrawn: tuple[str, ...] = ()
+    deferred: tuple[str, ...] = ()
+    unchanged: int = 0
+
+
+class Withheld(msgspec.Struct, frozen=True):
+    """An entry that the facts call for and that cannot be made; entry: its frame, without lines."""
+
+    entry: JournalEntry
+    reason: str
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """One version that should wait in the outbox."""
+
+    entry: JournalEntry
+    correction: str = ""
+    replaces: str = ""
+    problem: str = ""
+
+
+def draft_day(deps: BooksDeps, facts: DayFacts, day: DayEntries, preparer: str) -> DraftResult:
+    """Drafts of one store-day: its entries, its blocked ones with their findings, and nothing else.
+
+    Kinds that the facts call for no more are taken back, also after posting (R-13.2).
+    """
+    reasons: dict[tuple[EntryKind, str], list[str]] = {}
+    for one in day.findings:
+        if one.blocks:
+            reason = f"{one.finding.code}: {one.finding.message}"
+            reasons.setdefault((one.kind, one.source_id), []).append(reason)
+    withheld = [
+        Withheld(_frame(facts, kind, source_id), "; ".join(texts))
+        for (kind, source_id), texts in reasons.items()
+    ]
+    covers = [(kind, facts.store, facts.business_date) for kind in KIND_ORDER]
+    return draft_entries(deps, day.entries, preparer, withheld=withheld, covers=covers)
+
+
+def draft_entries(
+    deps: BooksDeps,
+    entries: Sequence[JournalEntry],
+    preparer: str,
+    *,
+    withheld: Sequence[Withheld] = (),
+    covers: Collection[tuple[EntryKind, str, date]] = (),
+) -> DraftResult:
+    """Bring the outbox to what the facts say now; running it again changes nothing.
+
+    entries: canonical entries (whole days, not deltas). A line without account blocks its entry
+    and is named (D10). After posting, changed facts become new versions (R-13.2); drafts that were
+    never sent are replaced. covers: (kind, store, date) for which `entries` and `withheld` are
+    everything: what is in neither is taken back.
+    """
+    organisation, locked = deps.ledger.organisation(), deps.ledger.lock_date()
+    done: dict[str, list[str]] = {name: [] for name in DraftResult.__struct_fields__}
+    with books.writing(deps.engine) as writer:
+        desk = _Desk(deps, writer, organisation, locked, preparer, done)
+        for entry in entries:
+            desk.draft(entry, entry)
+        for one in withheld:
+            desk.block(one)
+        present = [*entries, *(one.entry for one in withheld)]
+        for entry in _vanished(writer, organisation, present, covers):
+            desk.draft(entry, None)
+    unchanged = len(done.pop("unchanged"))
+    result = DraftResult(**{name: tuple(keys) for name, keys in done.items()}, unchanged=unchanged)
+    say("journal.drafted", drafted=len(result.drafted), blocked=len(result.blocked))
+    return result
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """One draft run inside its transaction. done: outcome -> posting keys."""
+
+    deps: BooksDeps
+    writer: Writer
+    organisation: str
+    locked: date | None
+    preparer: str
+    done: dict[str, list[str]]
+
+    def draft(self, frame: JournalEntry, canonical: JournalEntry | None) -> None:
+        """Bring one entry, named by `frame`, to its canonical content; None: to nothing."""
+        waiting, final = self._versions(frame)
+        if any(row.state != "posted" for row in final):
+            self.done["deferred"].append(final[-1].posting_key)
+            return
+        wanted = self._wanted(final, canonical)
+        for row in waiting:
+            if row.version not in {one.entry.version for one in wanted}:
+                self._withdraw(row)
+        before = {row.version: row for row in waiting}
+        for one in wanted:
+            self._put(before.get(one.entry.version), self._row(one))
+        if not wanted and not waiting:
+            self.done["unchanged"].append("")
+
+    def block(self, withheld: Withheld) -> None:
+        """Keep a place for an entry that cannot be made, with the reason."""
+        waiting, final = self._versions(withheld.entry)
+        if any(row.state != "posted" for row in final):
+            self.done["deferred"].append(final[-1].posting_key)
+            return
+        for row in waiting[1:]:
+            self._withdraw(row)
+        entry = replace(withheld.entry, version=_next_version(final))
+        self._put(
+            waiting[0] if waiting else None, self._row(_Wanted(entry, problem=withheld.reason))
+        )
+
+    def _versions(self, frame: JournalEntry) -> tuple[list[EntryRow], list[EntryRow]]:
+        """(versions that may still be replaced, versions that may not), oldest first."""
+        identity = books.identity_of(self.organisation, frame)
+        rows = books.versions(self.writer.connection, identity)
+        waiting = [row for row in rows if row.state in posting.REPLACEABLE]
+        return waiting, [row for row in rows if row.state not in posting.REPLACEABLE]
+
+    def _wanted(self, final: Sequence[EntryRow], canonical: JournalEntry | None) -> list[_Wanted]:
+        undone = {row.replaces for row in final if row.correction == "reversal"}
+        live = [
+            row for row in final if row.correction != "reversal" and row.posting_key not in undone
+        ]
+        if not live:
+            return [_Wanted(replace(canonical, version=_next_version(final)))] if canonical else []
+        keys = {row.version: row.posting_key for row in final}
+        made = versions.corrections([row.entry for row in live], canonical, lock_date=self.locked)
+        shift = _next_version(final) - 1 - live[-1].version
+        return [
+            _Wanted(
+                replace(one.entry, version=one.entry.version + shift),
+                one.kind,
+                keys[one.of_version],
+            )
+            for one in made
+        ]
+
+    def _row(self, wanted: _Wanted) -> EntryRow:
+        entry = wanted.entry
+        problem = wanted.problem or problem_of(entry, self.locked)
+        return EntryRow(
+            posting_key=posting_key(self.organisation, entry),
+            seq=0,
+            organisation=self.organisation,
+            kind=entry.kind,
+            entity=entry.entity,
+            store=entry.store,
+            currency=entry.currency,
+            business_date=entry.business_date.isoformat(),
+            ledger_date=entry.ledger_date.isoformat(),
+            source_id=entry.source_id,
+            version=entry.version,
+            correction=wanted.correction,
+            replaces=wanted.replaces,
+            document_type=self.deps.ledger.document_type(entry),
+            state="blocked" if problem else "draft",
+            debit_minor=entry.debit_minor,
+            content_hash=entry.content_hash,
+            mapping_version=entry.mapping_version,
+            fact_set_hash=entry.fact_set_hash,
+            created_by=self.preparer,
+            created_us=self.deps.now_us,
+            error=problem,
+            payload=msgspec.json.encode(entry).decode(),
+        )
+
+    def _put(self, before: EntryRow | None, row: EntryRow) -> None:
+        """Write a waiting version, unless it is there already with the same content."""
+        if before is not None and before.payload == row.payload and _keeps(before, row):
+            self.done["unchanged"].append(row.posting_key)
+            return
+        if before is None:
+            self.writer.entry_seq += 1
+            row = replace(row, seq=self.writer.entry_seq)
+        else:
+            posting.check_move(before.state, row.state)
+            self.writer.delete_entry(before.posting_key)
+            row = replace(row, seq=before.seq)
+        self.writer.insert(ENTRY, [row])
+        hashes = (before.content_hash if before else "", row.content_hash)
+        act = Act(self.preparer, f"entry.{row.state}", row.posting_key, row.error, *hashes)
+        record_acts(self.deps, self.writer, [act])
+        self.done["blocked" if row.state == "blocked" else "drafted"].append(row.posting_key)
+
+    def _withdraw(self, row: EntryRow) -> None:
+        self.writer.delete_entry(row.posting_key)
+        reason = "the facts no longer call for it"
+        act = Act(self.preparer, "entry.withdrawn", row.posting_key, reason, row.content_hash)
+        record_acts(self.deps, self.writer, [act])
+        self.done["withdrawn"].append(row.posting_key)
+
+
+def approve(
+    deps: BooksDeps,
+    approver: str,
+    *,
+    keys: Sequence[str] | None = None,
+    store: str = "",
+    business_date: date | None = None,
+    reason: str = "",
+) -> list[str]:
+    """Approve all selected drafts or none; without keys every draft that fits. Gives their keys.
+
+    Raises ApprovalRefused (R-15.3).
+    """
+    with books.writing(deps.engine) as writer:
+        rows = books.entries(
+            writer.connection,
+            keys=keys,
+            states=() if keys is not None else ("draft",),
+            store=store,
+            business_date=business_date,
+        )
+        approval.check([_candidate(row) for row in rows], approver)
+        _set_approved(deps, writer, rows, approver, reason)
+    return [row.posting_key for row in rows]
+
+
+def approve_by_policy(deps: BooksDeps) -> list[str]:
+    """Approve what the configured policy allows (R-15.4). Gives the posting keys."""
+    organisation = deps.ledger.organisation()
+    with books.writing(deps.engine) as writer:
+        drafts = books.entries(writer.connection, states=("draft",), organisation=organisation)
+        mappings = books.posted_mappings(writer.connection, organisation, approval.POLICY)
+        chosen = approval.by_policy([_candidate(row) for row in drafts], deps.approval, mappings)
+        keys = {candidate.posting_key for candidate in chosen}
+        rows = [row for row in drafts if row.posting_key in keys]
+        _set_approved(deps, writer, rows, approval.POLICY, "policy (R-15.4)")
+    return [row.posting_key for row in rows]
+
+
+def redraft(deps: BooksDeps, actor: str, keys: Sequence[str], reason: str = "") -> list[str]:
+    """Put rejected or blocked entries back to draft, once a person removed the cause."""
+    locked = deps.ledger.lock_date()
+    with books.writing(deps.engine) as writer:
+        rows = books.entries(writer.connection, keys=keys, states=("rejected", "blocked"))
+        rows = [row for row in rows if not problem_of(row.entry, locked)]
+        for row in rows:
+            posting.check_move(row.state, "draft")
+            writer.update_entry(
+                row.posting_key, state="draft", approved_by="", error="", batch_id="", attempts=0
+            )
+        acts = [Act(actor, "entry.draft", row.posting_key, reason) for row in rows]
+        record_acts(deps, writer, acts)
+    return [row.posting_key for row in rows]
+
+
+def problem_of(entry: JournalEntry, locked: date | None) -> str:
+    """Why an entry must not go to the ledger now; empty when it may."""
+    gaps = sorted({line.role for line in entry.lines if not line.account_code})
+    if gaps:
+        return f"D10: no ledger account for {', '.join(gaps)}; add it to [mapping]"
+    if locked is not None and entry.ledger_date <= locked:
+        return f"the ledger is locked through {locked}: dated {entry.ledger_date} (R-13.5)"
+    return ""
+
+
+def _keeps(before: EntryRow, row: EntryRow) -> bool:
+    """Whether the same content stays as it is: unless its block is gone, or has another reason."""
+    return before.state != "blocked" or (row.state == "blocked" and before.error == row.error)
+
+
+def _next_version(final: Sequence[EntryRow]) -> int:
+    return final[-1].version + 1 if final else 1
+
+
+def _frame(facts: DayFacts, kind: EntryKind, source_id: str) -> JournalEntry:
+    """An entry without lines: what it would be named."""
+    return JournalEntry(
+        kind=kind,
+        entity=facts.entity,
+        store=facts.store,
+        currency=facts.currency,
+        business_date=facts.business_date,
+        ledger_date=facts.business_date,
+        source_id=source_id,
+        lines=(),
+    )
+
+
+def _vanished(
+    writer: Writer,
+    organisation: str,
+    present: Sequence[JournalEntry],
+    covers: Collection[tuple[EntryKind, str, date]],
+) -> list[JournalEntry]:
+    """One entry of each that the books hold for covered days and the facts no longer call for."""
+    known = {books.identity_of(organisation, entry) for entry in present}
+    kinds: dict[tuple[str, date], set[str]] = {}
+    for kind, store, business_date in covers:
+        kinds.setdefault((store, business_date), set()).add(kind)
+    gone: dict[tuple[str, ...], JournalEntry] = {}
+    for (store, business_date), some in sorted(kinds.items()):
+        rows = books.entries(
+            writer.connection, organisation=organisation, store=store, business_date=business_date
+        )
+        for row in rows:
+            if row.kind in some and row.identity not in known:
+                gone[row.identity] = row.entry
+    return list(gone.values())
+
+
+def _set_approved(
+    deps: BooksDeps, writer: Writer, rows: Sequence[EntryRow], approver: str, reason: str
+) -> None:
+    for row in rows:
+        posting.check_move(row.state, "approved")
+        writer.update_entry(row.posting_key, state="approved", approved_by=approver)
+    record_acts(
+        deps,
+        writer,
+        [
+            Act(approver, "entry.approved", row.posting_key, reason, "", row.content_hash)
+            for row in rows
+        ],
+    )
+    if rows:
+        say("journal.approved", entries=len(rows), approver=approver)
+
+
+def _candidate(row: EntryRow) -> approval.Candidate:
+    return approval.Candidate(
+        posting_key=row.posting_key,
+        name=row.name,
+        state=row.state,
+        kind=row.kind,
+        created_by=row.created_by,
+        mapping_version=row.mapping_version,
+        debit_minor=row.debit_minor,
+    )

@@ -1,0 +1,66 @@
+"""The life of an entry on its way to the ledger (R-13.7), and what may be concluded when.
+
+draft -> approved -> pending -> sending -> posted; blocked(reason), rejected(ledger message), dead
+(the ledger holds something else under our key: a person decides).
+"""
+
+from typing import Literal
+
+import msgspec
+
+from cloud_conductor.domain.journal import JournalEntry, content_hash
+from cloud_conductor.ports.ledger import LedgerDocument
+
+EntryState = Literal[
+    "draft", "approved", "pending", "sending", "posted", "blocked", "rejected", "dead"
+]
+
+MOVES: dict[str, frozenset[str]] = {
+    "draft": frozenset({"draft", "approved", "blocked"}),
+    "blocked": frozenset({"draft", "blocked"}),
+    "rejected": frozenset({"draft", "blocked"}),
+    "approved": frozenset({"draft", "blocked", "pending"}),
+    "pending": frozenset({"sending"}),
+    "sending": frozenset({"sending", "pending", "posted", "rejected", "dead"}),
+    "posted": frozenset(),
+    "dead": frozenset({"posted"}),
+}
+"""From -> to. Nothing leaves `posted`: corrections are new entries (INV-15)."""
+
+REPLACEABLE = frozenset({"draft", "blocked", "rejected", "approved"})
+"""States in which surely nothing is in the ledger and nothing is on its way."""
+
+
+def check_move(before: str, after: str) -> None:
+    """Stop at a step that R-13.7 does not know: it would be our bug, never the data's."""
+    assert after in MOVES[before], f"an entry cannot go from {before} to {after} (R-13.7)"
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a document found under our key means."""
+
+    state: Literal["posted", "dead"]
+    message: str = ""
+
+
+def document_hash(document: LedgerDocument, currency: str) -> str:
+    """The entry's content hash, computed from what the ledger holds (R-13.6.4)."""
+    legs = ((line.account_code, line.amount_minor) for line in document.lines)
+    return content_hash(document.ledger_date, currency, legs)
+
+
+def judge(document: LedgerDocument, entry: JournalEntry) -> Verdict:
+    """Whether the document is the entry: same date and legs, and in force (D12 otherwise)."""
+    name = f"{entry.kind} {entry.store} {entry.business_date} v{entry.version}"
+    if document.status != "posted":
+        return Verdict("dead", f"D12: {name} is {document.status} in the ledger")
+    if document_hash(document, entry.currency) != entry.content_hash:
+        return Verdict("dead", f"D12: the ledger holds other lines or another date for {name}")
+    return Verdict("posted")
+
+
+def settle_left_s(last_sent_us: int | None, now_us: int, settle_s: float) -> float:
+    """Seconds until a look-up can be trusted: a call sent just now may still be landing."""
+    if last_sent_us is None or now_us < last_sent_us:
+        return 0.0  # never sent, or the clock was set back: a restart took longer than settling
+    return max(0.0, settle_s - (now_us - last_sent_us) / 1_000_000)

@@ -1,0 +1,1 @@
+"""POS vendors (ports.pos): one module or package each."""

@@ -1,0 +1,93 @@
+"""The published contract of Square bodies, and what is wrong with one that breaks it.
+
+The typed decode decides (fast, stops at the first fault). Only a body it refuses is read again
+with the JSON Schema made from the same types, which names every fault by JSON Pointer. Values
+never reach a message: they may be a customer's.
+"""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+
+from cloud_conductor.domain.findings import (
+    CONTRACT,
+    CURRENCY_MISMATCH,
+    MALFORMED,
+    UNKNOWN_CURRENCY,
+    Finding,
+)
+from cloud_conductor.domain.money import EXPONENTS
+
+MASK = "the value"
+FINDINGS_MAX = 20
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[(\.\.\.)\]")
+
+
+def schema_of(kind: type) -> dict[str, Any]:
+    """JSON Schema (2020-12) of a wire type, as published in docs/reference."""
+    return msgspec.json.schema(kind)
+
+
+def findings_of(body: bytes, kind: type, error: Exception) -> tuple[Finding, ...]:
+    """Every fault of a body the typed decode refused with `error`; at least one.
+
+    Gives at most FINDINGS_MAX, in document order.
+    """
+    if not isinstance(error, msgspec.ValidationError):
+        return (Finding(MALFORMED, "", "the body is not JSON in UTF-8"),)
+    found = [
+        Finding(CONTRACT, pointer(fault.instance_path), fault.message)
+        for fault in _validator(kind).iter_errors(msgspec.json.decode(body))
+    ]
+    if found:
+        return tuple(sorted(found, key=lambda one: one.pointer)[:FINDINGS_MAX])
+    reason, _, where = str(error).partition(" - at `")
+    return (Finding(CONTRACT, _pointer_of(where.rstrip("`")), reason),)
+
+
+def currency_findings(body: bytes, currency: str | None) -> tuple[Finding, ...]:
+    """Amounts of a readable body that are not in `currency` (None: any of ISO 4217, R-1.2).
+
+    One finding per wrong currency, at its first place in the document.
+    """
+    first: dict[str, tuple[str | int, ...]] = {}
+    for path, code in _currencies(msgspec.json.decode(body), ()):
+        if code != currency and not (currency is None and code in EXPONENTS):
+            first.setdefault(code, path)
+    return tuple(
+        Finding(
+            CURRENCY_MISMATCH if code in EXPONENTS else UNKNOWN_CURRENCY,
+            pointer(path),
+            f"an amount is not in the store's currency {currency}"
+            if code in EXPONENTS
+            else "the currency is not in ISO 4217 (R-1.2)",
+        )
+        for code, path in first.items()
+    )
+
+
+def pointer(path: list[str | int] | tuple[str | int, ...]) -> str:
+    """JSON Pointer (RFC 6901) of a path."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+@lru_cache(maxsize=32)
+def _validator(kind: type) -> Any:
+    return jsonschema_rs.validator_for(schema_of(kind), mask=MASK)
+
+
+def _pointer_of(place: str) -> str:
+    """`$.a[0].b` of a decode error as `/a/0/b`."""
+    return pointer(["".join(step) for step in _STEP.findall(place)])
+
+
+def _currencies(value: Any, path: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], str]]:
+    if isinstance(value, list):
+        return [hit for i, one in enumerate(value) for hit in _currencies(one, (*path, i))]
+    if not isinstance(value, dict):
+        return []
+    here = [((*path, "currency"), value["currency"])] if "currency" in value else []
+    return here + [hit for key, one in value.items() for hit in _currencies(one, (*path, key))]

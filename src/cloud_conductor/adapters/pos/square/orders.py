@@ -1,0 +1,362 @@
+"""Square orders to sales, lines, taxes, discounts, services and tenders as the sale states them."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from cloud_conductor.adapters.pos.square import wire
+from cloud_conductor.adapters.pos.square.basket import Basket, LinePart, TaxPart, basket_of
+from cloud_conductor.adapters.pos.square.rows import (
+    MICRO,
+    DiscountRow,
+    LineRow,
+    SaleRow,
+    SaleTenderRow,
+    ServiceRow,
+    Sheet,
+    TaxRow,
+    is_decimal,
+    millionths,
+)
+from cloud_conductor.adapters.pos.square.taxes import split_of, telescope
+from cloud_conductor.domain.businessday import is_clock_suspect
+from cloud_conductor.domain.findings import (
+    ARITHMETIC,
+    CLOCK_SUSPECT,
+    CONTRACT,
+    NEGATIVE_TOTAL,
+    UNKNOWN_TENDER,
+    Finding,
+)
+from cloud_conductor.domain.money import minor_exponent
+from cloud_conductor.domain.stores import Store
+
+CLOSED_STATES = {"COMPLETED": "closed", "CANCELED": "voided"}
+GIFT_CARD_BRAND = "SQUARE_GIFT_CARD"
+SALE_TENDERS = {
+    "CARD": "card",
+    "CASH": "cash",
+    GIFT_CARD_BRAND: "gift_card",
+    "THIRD_PARTY_CARD": "external",
+    "BANK_ACCOUNT": "bank",
+    "WALLET": "wallet",
+    "BUY_NOW_PAY_LATER": "bnpl",
+    "SQUARE_ACCOUNT": "wallet",
+    "HOUSE_ACCOUNT": "house_account",
+    "OTHER": "external",
+    "NO_SALE": "no_sale",
+}
+UNIT_MICRO_MAX = 10**18
+
+
+class Sale:
+    """One order on its way to rows: its times, its basket and what is wrong with it."""
+
+    def __init__(self, order: wire.Order, clock: datetime | None) -> None:
+        self.order = order
+        self.source_created_at = order.closed_at or order.created_at
+        self.clock_suspect = clock is not None and is_clock_suspect(clock, self.source_created_at)
+        self.occurred_at = (
+            self.source_created_at if clock is None or self.clock_suspect else clock
+        )
+        self.state = CLOSED_STATES[order.state]
+        self.basket = basket_of(order) if self.state == "closed" else Basket([], [], 0, 0, [])
+        self.source_total = _source_total(order)
+        self.warnings: list[Finding] = []
+        self.errors = self._check()
+
+    def _check(self) -> list[Finding]:
+        if self.clock_suspect:
+            self.warnings.append(
+                Finding(
+                    CLOCK_SUSPECT,
+                    "/closed_at",
+                    "the till's clock ran ahead; the vendor's time was used (R-2.5)",
+                    "warning",
+                )
+            )
+        if self.source_total is None:
+            return [Finding(CONTRACT, "/total_money", "a closed order has a total")]
+        if self.state == "voided":
+            return []
+        errors = list(self.basket.faults)
+        if self.source_total < 0 and not self.order.returns:
+            errors.append(
+                Finding(
+                    NEGATIVE_TOTAL,
+                    _total_pointer(self.order),
+                    f"a sale without returns totals {self.source_total}",
+                )
+            )
+        errors += [*_tender_faults(self.order), *_number_faults(self.order)]
+        return errors or self._settle(self.source_total)
+
+    def _settle(self, source_total: int) -> list[Finding]:
+        """Agree with the source's total: exactly, or as its tax rounding explains (R-3.1, R-4.4)."""
+        basket = self.basket
+        difference = source_total - basket.total
+        if not difference:
+            return []
+        parts = list(basket.taxes())
+        shown = (
+            f"lines {basket.subtotal} + service {basket.service} + tax {basket.tax}"
+            f" + tips {basket.tip} + rounding {basket.rounding} = {basket.total}, source says"
+            f" {source_total}: difference {difference}"
+        )
+        if abs(difference) > len(parts):
+            return [Finding(ARITHMETIC, _total_pointer(self.order), f"{shown} (R-3.1)")]
+        max(parts, key=lambda part: abs(part.amount)).amount += difference
+        self.warnings.append(
+            Finding(
+                ARITHMETIC,
+                _total_pointer(self.order),
+                f"{shown}; the source's tax was kept (R-4.4)",
+                "warning",
+            )
+        )
+        return []
+
+
+def add_sale(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
+    """Write a sale without errors into the sheet. A voided one is a sales row of zeros (R-3.3)."""
+    order, basket = sale.order, sale.basket
+    assert sale.source_total is not None
+    sheet.rows["sales"].append(
+        SaleRow(
+            head=head,
+            sale_id=order.id,
+            state=sale.state,
+            currency=store.currency,
+            channel=order.source.name if order.source else None,
+            customer_id=_customer(order),
+            occurred_at=sale.occurred_at,
+            source_created_at=sale.source_created_at,
+            clock_suspect=sale.clock_suspect,
+            subtotal_minor=basket.subtotal,
+            service_minor=basket.service,
+            tax_minor=basket.tax,
+            tip_minor=basket.tip,
+            rounding_minor=basket.rounding,
+            total_minor=basket.total,
+            source_total_minor=sale.source_total,
+        )
+    )
+    if sale.state == "voided":
+        return
+    _add_lines(sheet, sale, store, head)
+    _add_taxes(sheet, sale, store, head)
+    _add_services(sheet, sale, head)
+    _add_tenders(sheet, order, head)
+
+
+def _add_lines(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
+    unit = MICRO // 10 ** minor_exponent(store.currency)
+    sale_id = sale.order.id
+    for part in sale.basket.lines:
+        line, quantity = part.line, millionths(part.line.quantity)
+        gift_card = line.item_type == "GIFT_CARD"
+        price = line.base_price_money
+        sheet.rows["sale_lines"].append(
+            LineRow(
+                head=head,
+                sale_id=sale_id,
+                line_uid=line.uid,
+                event=part.event,
+                line_kind="gift_card" if gift_card else "merchandise",
+                is_sale=not gift_card,
+                product_id=line.catalog_object_id,
+                name=line.name,
+                quantity=quantity if part.event == "sale" else -quantity,
+                unit_price=price.amount * unit if price is not None else None,
+                price_includes_tax=part.inclusive,
+                gross_minor=part.gross,
+                discount_minor=part.discount,
+                net_minor=part.net,
+                tax_minor=sum(tax.amount for tax in part.taxes),
+                occurred_at=sale.occurred_at,
+                return_of_sale_id=part.return_of,
+                return_of_line_uid=line.source_line_item_uid,
+            )
+        )
+        if part.cuts:
+            sheet.rows["sale_discounts"] += _discount_rows(part, sale_id, head)
+
+
+def _discount_rows(part: LinePart, sale_id: str, head: int) -> Iterable[DiscountRow]:
+    merged: dict[str, DiscountRow] = {}
+    for cut, amount in part.cuts:
+        row = merged.get(cut.uid)
+        if row is not None:
+            row.amount_minor += amount
+            continue
+        merged[cut.uid] = DiscountRow(
+            head=head,
+            sale_id=sale_id,
+            line_uid=part.line.uid,
+            event=part.event,
+            discount_uid=cut.uid,
+            discount_kind=_discount_kind(cut),
+            amount_minor=amount,
+        )
+    return merged.values()
+
+
+def _discount_kind(cut: wire.Discount) -> str:
+    if cut.reward_ids:
+        return "loyalty"
+    return "percent" if (cut.type or "").endswith("PERCENTAGE") else "amount"
+
+
+def _add_taxes(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
+    """Tax rows per authority; sales and returns are split apart, each over the whole order."""
+    groups: dict[tuple[str, str, str | None, bool], list[TaxPart]] = {}
+    for owner in (*sale.basket.lines, *sale.basket.services):
+        for part in owner.taxes:
+            tax = part.tax
+            key = (owner.event, tax.name or "Tax", tax.percentage, tax.type == "INCLUSIVE")
+            groups.setdefault(key, []).append(part)
+    merged: dict[tuple[str, str, str, str], TaxRow] = {}
+    for (event, name, percentage, inclusive), parts in groups.items():
+        split = split_of(store, name, percentage)
+        for part, shares in zip(
+            parts, telescope([part.amount for part in parts], split.weights), strict=True
+        ):
+            for authority, share in zip(split.authorities, shares, strict=True):
+                key = (event, part.owner, name, authority.jurisdiction)
+                if key in merged:
+                    merged[key].amount_minor += share
+                    continue
+                merged[key] = TaxRow(
+                    head=head,
+                    sale_id=sale.order.id,
+                    line_uid=part.owner,
+                    event=event,
+                    tax_name=name,
+                    jurisdiction=authority.jurisdiction,
+                    rate_percent=authority.rate,
+                    base_minor=part.base,
+                    amount_minor=share,
+                    inclusive=inclusive,
+                    derived=authority.derived,
+                )
+    sheet.rows["sale_taxes"] += merged.values()
+
+
+def _add_services(sheet: Sheet, sale: Sale, head: int) -> None:
+    for part in sale.basket.services:
+        sheet.rows["sale_services"].append(
+            ServiceRow(
+                head=head,
+                sale_id=sale.order.id,
+                service_uid=part.charge.uid,
+                event=part.event,
+                name=part.charge.name,
+                is_gratuity=part.charge.type == "AUTO_GRATUITY",
+                amount_minor=part.amount,
+                tax_minor=sum(tax.amount for tax in part.taxes),
+            )
+        )
+
+
+def _add_tenders(sheet: Sheet, order: wire.Order, head: int) -> None:
+    """Payments, and the refunds of a return. An order that was only refunded later lists those
+    refunds too: they belong to the return order, not to it."""
+    rows = sheet.rows["sale_tenders"]
+    kinds = {}
+    for tender in order.tenders or ():
+        kind = kinds[tender.id] = _tender_kind(tender)
+        if tender.type == "NO_SALE":
+            continue
+        rows.append(
+            SaleTenderRow(
+                head=head,
+                sale_id=order.id,
+                tender_id=tender.payment_id or tender.id,
+                event="payment",
+                tender_type=kind,
+                amount_minor=tender.amount_money.amount,
+                tip_minor=tender.tip_money.amount if tender.tip_money else 0,
+            )
+        )
+    for refund in (order.refunds or ()) if order.returns else ():
+        if refund.status not in {"REJECTED", "FAILED"}:
+            rows.append(
+                SaleTenderRow(
+                    head=head,
+                    sale_id=order.id,
+                    tender_id=refund.id,
+                    event="refund",
+                    tender_type=kinds.get(refund.tender_id or "", "refund"),
+                    amount_minor=-refund.amount_money.amount,
+                    tip_minor=0,
+                )
+            )
+
+
+def _tender_kind(tender: wire.Tender) -> str:
+    card = tender.card_details.card if tender.card_details else None
+    if card is not None and card.card_brand == GIFT_CARD_BRAND:
+        return "gift_card"
+    return SALE_TENDERS[tender.type]
+
+
+def _tender_faults(order: wire.Order) -> list[Finding]:
+    return [
+        Finding(UNKNOWN_TENDER, f"/tenders/{at}/type", "a means of payment nobody has mapped")
+        for at, tender in enumerate(order.tenders or ())
+        if tender.type not in SALE_TENDERS
+    ]
+
+
+def _number_faults(order: wire.Order) -> list[Finding]:
+    """Texts that are no decimal number, and unit prices that do not fit DECIMAL(18,6)."""
+    faults = []
+    for path, lines in _line_lists(order):
+        for at, line in enumerate(lines):
+            if not is_decimal(line.quantity):
+                faults.append(_not_decimal(f"{path}/{at}/quantity"))
+            price = line.base_price_money
+            if price and abs(price.amount) * MICRO >= UNIT_MICRO_MAX:
+                where = f"{path}/{at}/base_price_money/amount"
+                faults.append(Finding(CONTRACT, where, "a unit price of 10^12 or more"))
+    for path, taxes in _tax_lists(order):
+        for at, tax in enumerate(taxes):
+            if tax.percentage is not None and not is_decimal(tax.percentage):
+                faults.append(_not_decimal(f"{path}/{at}/percentage"))
+    return faults
+
+
+def _not_decimal(where: str) -> Finding:
+    return Finding(CONTRACT, where, "not a decimal number of at most 12.6 digits")
+
+
+def _line_lists(order: wire.Order) -> Iterable[tuple[str, list[wire.Line]]]:
+    yield "/line_items", order.line_items or []
+    for at, entry in enumerate(order.returns or ()):
+        yield f"/returns/{at}/return_line_items", entry.return_line_items or []
+
+
+def _tax_lists(order: wire.Order) -> Iterable[tuple[str, list[wire.Tax]]]:
+    yield "/taxes", order.taxes or []
+    for at, entry in enumerate(order.returns or ()):
+        yield f"/returns/{at}/return_taxes", entry.return_taxes or []
+
+
+def _source_total(order: wire.Order) -> int | None:
+    """The vendor's own figure: sale minus return (R-3.1)."""
+    if order.net_amounts and order.net_amounts.total_money:
+        return order.net_amounts.total_money.amount
+    if order.total_money is None:
+        return None
+    returned = order.return_amounts.total_money if order.return_amounts else None
+    return order.total_money.amount - (returned.amount if returned else 0)
+
+
+def _total_pointer(order: wire.Order) -> str:
+    inside = "/net_amounts" if order.net_amounts and order.net_amounts.total_money else ""
+    return f"{inside}/total_money/amount"
+
+
+def _customer(order: wire.Order) -> str | None:
+    if order.customer_id:
+        return order.customer_id
+    return next((t.customer_id for t in order.tenders or () if t.customer_id), None)

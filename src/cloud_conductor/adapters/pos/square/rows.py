@@ -1,0 +1,323 @@
+"""Canonical rows on their way to Arrow: one struct per table, whole columns at a time.
+
+A row holds only what differs within an event. What all rows of an event share (source, store,
+business date, version, arrival) is kept once per event in a `Head`; a row points at it by index
+and Arrow's `take` spreads it. Quantities, prices and costs are counted in millionths, so that no
+Decimal object is made per row.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from cloud_conductor.domain.schemas import QUANTITY, TABLES
+
+MICRO = 1_000_000
+_UNSCALED = pa.decimal128(19, 0)
+_HEAD_COLUMNS = (
+    "source",
+    "merchant_id",
+    "store",
+    "business_date",
+    "version_rank",
+    "version_digest",
+    "raw_sha256",
+    "log_seq",
+    "received_at",
+)
+
+
+class Head(msgspec.Struct, frozen=True):
+    """What every row of one object version carries; received_at in microseconds since 1970."""
+
+    source: str
+    merchant_id: str
+    store: str | None
+    business_date: date | None
+    version_rank: int
+    version_digest: str
+    raw_sha256: str
+    log_seq: int
+    received_at: int
+
+
+class Row(msgspec.Struct, kw_only=True):
+    """`head`: index of the row's Head in its chunk."""
+
+    head: int
+
+
+class SaleRow(Row):
+    sale_id: str
+    state: str
+    currency: str
+    channel: str | None
+    customer_id: str | None
+    occurred_at: datetime
+    source_created_at: datetime
+    clock_suspect: bool
+    subtotal_minor: int
+    service_minor: int
+    tax_minor: int
+    tip_minor: int
+    rounding_minor: int
+    total_minor: int
+    source_total_minor: int
+    register: str | None = None
+    employee: str | None = None
+
+
+class LineRow(Row):
+    sale_id: str
+    line_uid: str
+    event: str
+    line_kind: str
+    is_sale: bool
+    product_id: str | None
+    name: str | None
+    quantity: int
+    unit_price: int | None
+    price_includes_tax: bool
+    gross_minor: int
+    discount_minor: int
+    net_minor: int
+    tax_minor: int
+    occurred_at: datetime
+    return_of_sale_id: str | None = None
+    return_of_line_uid: str | None = None
+    sku: str | None = None
+    department: str | None = None
+    unit_cost: int | None = None
+    cost_minor: int | None = None
+
+
+class TaxRow(Row):
+    sale_id: str
+    line_uid: str
+    event: str
+    tax_name: str
+    jurisdiction: str
+    rate_percent: int | None
+    base_minor: int
+    amount_minor: int
+    inclusive: bool
+    derived: bool
+
+
+class DiscountRow(Row):
+    sale_id: str
+    line_uid: str
+    event: str
+    discount_uid: str
+    discount_kind: str
+    amount_minor: int
+    funded_by: str = "store"
+
+
+class ServiceRow(Row):
+    sale_id: str
+    service_uid: str
+    event: str
+    name: str | None
+    is_gratuity: bool
+    amount_minor: int
+    tax_minor: int
+
+
+class SaleTenderRow(Row):
+    sale_id: str
+    tender_id: str
+    event: str
+    tender_type: str
+    amount_minor: int
+    tip_minor: int
+
+
+class TenderRow(Row):
+    tender_id: str
+    event: str
+    sale_id: str | None
+    tender_type: str
+    processor: str
+    state: str
+    currency: str
+    amount_minor: int
+    fee_minor: int
+    occurred_at: datetime
+    tip_minor: int = 0
+    original_tender_id: str | None = None
+    brand: str | None = None
+    cash_given_minor: int | None = None
+    change_minor: int | None = None
+    register: str | None = None
+    employee: str | None = None
+
+
+class PayoutRow(Row):
+    payout_id: str
+    state: str
+    currency: str
+    net_minor: int
+    sent_at: datetime
+    arrival_date: date | None
+    destination_id: str | None
+
+
+class PayoutEntryRow(Row):
+    entry_id: str
+    payout_id: str
+    entry_type: str
+    currency: str
+    gross_minor: int
+    fee_minor: int
+    net_minor: int
+    tender_id: str | None
+    effective_at: datetime
+
+
+class CashShiftRow(Row):
+    shift_id: str
+    state: str
+    currency: str
+    opened_at: datetime
+    closed_at: datetime | None
+    opening_minor: int
+    cash_sales_minor: int
+    cash_refunds_minor: int
+    paid_in_minor: int
+    paid_out_minor: int
+    expected_minor: int | None
+    counted_minor: int | None
+
+
+class CashEventRow(Row):
+    event_id: str
+    shift_id: str
+    event_type: str
+    currency: str
+    amount_minor: int
+    description: str | None
+    employee: str | None
+    occurred_at: datetime
+
+
+class GiftCardRow(Row):
+    activity_id: str
+    card_id: str | None
+    activity_type: str
+    currency: str
+    amount_minor: int
+    balance_minor: int
+    sale_id: str | None
+    tender_id: str | None
+    occurred_at: datetime
+
+
+class ProductRow(Row):
+    product_id: str
+    valid_from: datetime
+    sku: str | None
+    name: str | None
+    department: str | None
+    unit_price: int | None
+    unit_cost: int | None
+    currency: str | None
+    is_deleted: bool
+
+
+ROWS: dict[str, type[Row]] = {
+    "sales": SaleRow,
+    "sale_lines": LineRow,
+    "sale_taxes": TaxRow,
+    "sale_discounts": DiscountRow,
+    "sale_services": ServiceRow,
+    "sale_tenders": SaleTenderRow,
+    "tenders": TenderRow,
+    "payouts": PayoutRow,
+    "payout_entries": PayoutEntryRow,
+    "cash_shifts": CashShiftRow,
+    "cash_events": CashEventRow,
+    "gift_card_activities": GiftCardRow,
+    "products": ProductRow,
+}
+_FIELDS = {name: kind.__struct_fields__ for name, kind in ROWS.items()}
+_GETTERS = {name: attrgetter(*fields) for name, fields in _FIELDS.items()}
+_HEAD_GETTER = attrgetter(*_HEAD_COLUMNS)
+
+
+class Sheet:
+    """Rows of one chunk of events, by table, and the heads they point at."""
+
+    def __init__(self) -> None:
+        self.heads: list[Head] = []
+        self.rows: dict[str, list[Row]] = {name: [] for name in ROWS}
+
+    def open(self, head: Head) -> int:
+        """Index of a new head."""
+        self.heads.append(head)
+        return len(self.heads) - 1
+
+    def tables(self) -> dict[str, pa.Table]:
+        """The chunk as Arrow tables of `domain.schemas`; tables without rows are left out."""
+        filled = {name: rows for name, rows in self.rows.items() if rows}
+        if not filled:
+            return {}
+        shared = _head_columns(self.heads)
+        return {name: _table(name, rows, shared) for name, rows in filled.items()}
+
+
+def _head_columns(heads: Sequence[Head]) -> dict[str, pa.Array]:
+    schema = TABLES["sales"]
+    columns = zip(*map(_HEAD_GETTER, heads), strict=True)
+    return {
+        name: pa.array(values, type=schema.field(name).type)
+        for name, values in zip(_HEAD_COLUMNS, columns, strict=True)
+    }
+
+
+def _table(name: str, rows: Sequence[Row], shared: dict[str, pa.Array]) -> pa.Table:
+    schema = TABLES[name]
+    own = dict(zip(_FIELDS[name], zip(*map(_GETTERS[name], rows), strict=True), strict=True))
+    at = pa.array(own.pop("head"), pa.int32())
+    columns = [
+        shared[field.name].take(at) if field.name in shared else _column(own[field.name], field)
+        for field in schema
+    ]
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def _column(values: Sequence[Any], field: pa.Field) -> pa.Array:
+    if field.type != QUANTITY:
+        return pa.array(values, type=field.type)
+    # Millionths as integers, then the same 16-byte values under the decimal's own scale.
+    unscaled = pa.array(values, pa.int64()).cast(_UNSCALED)
+    return pa.Array.from_buffers(QUANTITY, len(unscaled), unscaled.buffers())
+
+
+@lru_cache(maxsize=65_536)
+def millionths(text: str) -> int:
+    """A decimal text in millionths, exactly. ValueError unless it has 1..12 and 0..6 digits."""
+    whole, point, part = text.partition(".")
+    digits = whole + part
+    if (
+        not (digits.isascii() and digits.isdigit() and 1 <= len(whole) <= 12)
+        or len(part) > 6
+        or (point and not part)
+    ):
+        raise ValueError("not a decimal number of at most 12.6 digits")
+    return int(whole) * MICRO + int(part.ljust(6, "0") or "0")
+
+
+@lru_cache(maxsize=65_536)
+def is_decimal(text: str) -> bool:
+    """Whether `millionths` reads it."""
+    try:
+        millionths(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,88 @@
+"""The HTTP face of a seller: tokens, JSON, errors, faults, webhook dispatch. No rule lives here."""
+
+from __future__ import annotations
+
+import hmac
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from cloud_conductor.sandbox.http import Answer, Request, Simulator, StateFile
+from cloud_conductor.sandbox.square import oauth
+from cloud_conductor.sandbox.square.errors import SquareError, invalid, unauthorized
+from cloud_conductor.sandbox.square.seller import Seller
+from cloud_conductor.sandbox.square.state import Ask
+from cloud_conductor.sandbox.square.webhooks import Dispatcher
+
+DEFAULT_TOKEN = "sandbox-square-token"  # noqa: S105 - a published default that opens nothing real
+OPEN_PATHS = ("/sandbox/", "/oauth2/")
+
+
+def simulator(
+    seller: Seller,
+    *,
+    token: str = DEFAULT_TOKEN,
+    state: Path | None = None,
+    retry_seconds: float = 0.5,
+) -> Simulator:
+    """Make the ASGI application of a seller.
+
+    token: a personal access token that never expires; OAuth tokens work beside it.
+    state: file that keeps the seller over restarts.
+    """
+    state_file = StateFile(state, seller) if state else None
+    dispatcher = Dispatcher(seller.state, retry_seconds)
+    face = _Face(seller, dispatcher, token)
+    return Simulator(face.handle, seller.state.faults, state_file, (dispatcher.run,), _fault_answer)
+
+
+class _Face:
+    """Turns HTTP requests into calls of a seller."""
+
+    def __init__(self, seller: Seller, dispatcher: Dispatcher, token: str) -> None:
+        self._seller, self._dispatcher, self._token = seller, dispatcher, token
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer one request."""
+        try:
+            return self._answer(request)
+        except SquareError as refusal:
+            return Answer.json(refusal.json(), refusal.status)
+
+    def _answer(self, request: Request) -> Answer:
+        if not request.path.startswith(OPEN_PATHS) and not self._is_authorized(request):
+            raise unauthorized()
+        if request.path == "/oauth2/authorize":
+            target = oauth.authorize(self._seller.state, Ask({}, {}, request.query))
+            return Answer(302, b"", {"location": target})
+        raw = self._seller.call_raw(request.method, request.path, _body(request), request.query)
+        self._dispatcher.wake()
+        return Answer(200, raw, {"square-version": request.headers.get("square-version", "")})
+
+    def _is_authorized(self, request: Request) -> bool:
+        kind, _, given = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer":
+            return False
+        known = hmac.compare_digest(given.encode(), self._token.encode())
+        return known or oauth.is_alive(self._seller.state, given)
+
+
+def _body(request: Request) -> dict[str, Any]:
+    """Body of a request as a JSON object; refuses anything else."""
+    try:
+        body = request.json()
+    except msgspec.DecodeError:
+        raise invalid("EXPECTED_JSON_BODY", "The request body is not JSON.") from None
+    if body is not None and not isinstance(body, dict):
+        raise invalid("EXPECTED_OBJECT", "The request body is not a JSON object.")
+    return body or {}
+
+
+def _fault_answer(status: int, message: str, headers: dict[str, str]) -> Answer:
+    """Planned fault in Square's error shape."""
+    if status == 429:
+        refusal = SquareError(429, "RATE_LIMIT_ERROR", "RATE_LIMITED", message)
+    else:
+        refusal = SquareError(status, "API_ERROR", "INTERNAL_SERVER_ERROR", message)
+    return Answer.json(refusal.json(), status, headers)

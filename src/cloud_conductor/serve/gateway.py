@@ -1,0 +1,255 @@
+"""The intake: verify the vendor's signature, one durable append, 200. Raw ASGI (decisions 4, 5).
+
+    POST /hooks/{source}   200 stored or duplicate | 401 | 404 | 413 | 503 + Retry-After
+    GET  /healthz          200 while the log takes events
+    GET  /statusz          counters since start, JSON
+
+Nothing is parsed before its signature is verified. A correctly signed body that cannot be read is
+stored all the same (kind `malformed`, event id `sha256:<hex>`): it is the vendor's word, and the
+conform room puts it into quarantine.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import uvicorn
+
+from cloud_conductor.adapters.log.group import GroupCommitWriter
+from cloud_conductor.domain.errors import Transient
+from cloud_conductor.domain.events import NewEvent
+from cloud_conductor.ports.clock import Clock
+from cloud_conductor.ports.pos import PosVerifier
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+BODY_BYTES_MAX = 1_048_576
+DROPPED_BYTES_MAX = 16 * 1_048_576
+HOOKS = "/hooks/"
+STOP_TIMEOUT_S = 10
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+JSON = (b"content-type", b"application/json")
+
+
+class Door(msgspec.Struct, frozen=True):
+    """One source that may knock. keys: the signature keys that are valid now, newest first.
+
+    url: the subscription's notification URL, byte for byte.
+    """
+
+    verifier: PosVerifier
+    keys: tuple[bytes, ...]
+    url: str
+
+
+class Counters(msgspec.Struct):
+    """What came in since this process started. received = new events; none of the others are."""
+
+    received: int = 0
+    duplicates: int = 0
+    malformed: int = 0
+    rejected_signature: int = 0
+    too_large: int = 0
+    unknown_source: int = 0
+    shed: int = 0
+
+
+class Reply(msgspec.Struct, frozen=True):
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+class _TooLarge(Exception):
+    """The body passes the limit. It was read to its end and dropped, or not at all."""
+
+
+class _Gone(Exception):
+    """The client went away before its body was complete."""
+
+
+class Gateway:
+    """The ASGI application. `doors` may be replaced while it runs (a key was rotated)."""
+
+    def __init__(
+        self,
+        doors: Mapping[str, Door],
+        writer: GroupCommitWriter,
+        clock: Clock,
+        *,
+        body_bytes_max: int = BODY_BYTES_MAX,
+    ) -> None:
+        self.doors = doors
+        self.counters = Counters()
+        self._writer = writer
+        self._clock = clock
+        self._body_bytes_max = body_bytes_max
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        try:
+            reply = await self._route(scope, receive)
+        except _Gone:
+            return
+        headers = [JSON, (b"content-length", str(len(reply.body)).encode()), *reply.headers]
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body})
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                self._writer.start()
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await asyncio.to_thread(self._writer.close)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _route(self, scope: Scope, receive: Receive) -> Reply:
+        path, method = scope["path"], scope["method"]
+        if path.startswith(HOOKS):
+            if method != "POST":
+                return _refusal(405, "method_not_allowed", "webhooks are sent by POST")
+            return await self._hook(path.removeprefix(HOOKS), scope, receive)
+        if method == "GET" and path == "/healthz":
+            return Reply(200, b'{"status":"ok"}')
+        if method == "GET" and path == "/statusz":
+            return Reply(200, msgspec.json.encode(self.counters))
+        return _refusal(404, "not_found", "there is nothing here")
+
+    async def _hook(self, source: str, scope: Scope, receive: Receive) -> Reply:
+        door = self.doors.get(source)
+        if door is None:
+            self.counters.unknown_source += 1
+            return _refusal(404, "unknown_source", "no such source in conductor.toml")
+        headers = dict(scope["headers"])
+        try:
+            body = await _read(headers, receive, self._body_bytes_max)
+        except _TooLarge:
+            self.counters.too_large += 1
+            message = f"a webhook has at most {self._body_bytes_max} bytes"
+            return _refusal(413, "too_large", message, (b"connection", b"close"))
+        if not any(door.verifier.verify(headers, body, key=key, url=door.url) for key in door.keys):
+            self.counters.rejected_signature += 1
+            return _refusal(401, "CC-203", "the signature is not ours")
+        return await self._store(self._event(source, door, headers, body))
+
+    def _event(
+        self, source: str, door: Door, headers: Mapping[bytes, bytes], body: bytes
+    ) -> NewEvent:
+        envelope = door.verifier.envelope(body)
+        kept = {
+            name.decode("latin-1"): headers[name].decode("latin-1")
+            for name in door.verifier.HEADERS_KEPT
+            if name in headers
+        }
+        return NewEvent(
+            source=source,
+            channel="webhook",
+            kind=envelope.kind,
+            event_id=envelope.event_id or f"sha256:{hashlib.sha256(body).hexdigest()}",
+            merchant_id=envelope.merchant_id,
+            received_us=(self._clock.now() - EPOCH) // MICROSECOND,
+            body=body,
+            headers=msgspec.json.encode(kept).decode(),
+            url=door.url,
+        )
+
+    async def _store(self, event: NewEvent) -> Reply:
+        try:
+            appended = await self._writer.submit(event)
+        except Transient as error:
+            self.counters.shed += 1
+            wait_s = max(1, round(error.retry_after_s or 1.0))
+            return _refusal(503, error.code, error.message, (b"retry-after", str(wait_s).encode()))
+        if appended.duplicate:
+            self.counters.duplicates += 1
+            return Reply(200, b'{"seq":%d,"duplicate":true}' % appended.seq)
+        self.counters.received += 1
+        if event.kind == "malformed":
+            self.counters.malformed += 1
+        return Reply(200, b'{"seq":%d,"duplicate":false}' % appended.seq)
+
+
+class GatewayServer(uvicorn.Server):
+    """A gateway on a bound socket. `run()` blocks until SIGTERM, SIGINT or `stop()`.
+
+    Stopping finishes the requests in hand and writes what was accepted.
+    """
+
+    @property
+    def port(self) -> int:
+        """Port in use (the one given by the system when 0 was asked for); 0 before the start."""
+        return self.servers[0].sockets[0].getsockname()[1] if self.started else 0
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+
+def gateway_server(app: AsgiApp, host: str, port: int) -> GatewayServer:
+    """A uvicorn server (uvloop, httptools) for the gateway. The caller decides what may be bound."""
+    return GatewayServer(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_TIMEOUT_S,
+        )
+    )
+
+
+def serve_gateway(app: AsgiApp, host: str, port: int) -> None:
+    """Serve until the process is asked to stop; then drain."""
+    gateway_server(app, host, port).run()
+
+
+async def _read(headers: Mapping[bytes, bytes], receive: Receive, bytes_max: int) -> bytes:
+    """The whole body. Raises _TooLarge past `bytes_max`, _Gone when it never ends.
+
+    An oversized body is received and dropped up to DROPPED_BYTES_MAX, so that its sender gets to
+    read the 413 instead of a reset connection.
+    """
+    declared = headers.get(b"content-length", b"0")
+    if not declared.isdigit() or int(declared) > DROPPED_BYTES_MAX:
+        raise _TooLarge
+    parts: list[bytes] = []
+    size_bytes = 0
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        part: bytes = message.get("body", b"")
+        more = message.get("more_body", False)
+        size_bytes += len(part)
+        if size_bytes > DROPPED_BYTES_MAX:
+            break
+        if size_bytes <= bytes_max:
+            parts.append(part)
+    if size_bytes > bytes_max:
+        raise _TooLarge
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _refusal(status: int, code: str, message: str, *headers: tuple[bytes, bytes]) -> Reply:
+    return Reply(status, msgspec.json.encode({"code": code, "message": message}), headers)

@@ -1,0 +1,1 @@
+"""Configuration and adapter names become ready flows: the only place that knows both sides."""

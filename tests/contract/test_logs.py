@@ -1,0 +1,72 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloud_conductor.adapters.log.postgres import PostgresLog
+from cloud_conductor.adapters.log.sqlite import SqliteLog
+from cloud_conductor.ports.log import EventLog
+from cloud_conductor.testing.log import LogContract, OpenLog, new_event
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def _one_key_for_all(_source: str, event_id: str) -> int:
+    """A forced collision: every id that starts alike has the same 64-bit key."""
+    return -7 if event_id.startswith("same") else hash(event_id)
+
+
+class TestSqliteLog(LogContract):
+    @pytest.fixture
+    def open_log(self, tmp_path: Path) -> Iterator[OpenLog]:
+        opened: list[EventLog] = []
+
+        def open_again() -> EventLog:
+            opened.append(SqliteLog(tmp_path / "log.sqlite"))
+            return opened[-1]
+
+        yield open_again
+        for log in opened:
+            log.close()
+
+    def test_numbers_have_no_gaps_even_over_duplicates(self, open_log: OpenLog) -> None:
+        log = open_log()
+        outcomes = [log.append([new_event(e)])[0] for e in ("a", "b", "a", "b", "c")]
+        assert [o.seq for o in outcomes] == [1, 2, 1, 2, 3]
+
+
+@pytest.mark.postgres
+class TestPostgresLog(LogContract):
+    @pytest.fixture
+    def open_log(self, postgres_fresh_url: str) -> Iterator[OpenLog]:
+        opened: list[EventLog] = []
+
+        def open_again() -> EventLog:
+            opened.append(PostgresLog(postgres_fresh_url))
+            return opened[-1]
+
+        yield open_again
+        for log in opened:
+            log.close()
+
+
+def _check_collisions(log: EventLog) -> None:
+    first = log.append([new_event("same-1", body=b"1"), new_event("same-2", body=b"2")])
+    again = log.append([new_event("same-2"), new_event("same-3", body=b"3"), new_event("same-1")])
+    assert [o.duplicate for o in first] == [False, False]
+    assert [o.duplicate for o in again] == [True, False, True]
+    assert [o.seq for o in again] == [first[1].seq, again[1].seq, first[0].seq]
+    assert [e.body for e in log.read("0", 0)] == [b"1", b"2", b"3"]
+
+
+def test_a_hash_collision_loses_no_event_on_sqlite(tmp_path: Path) -> None:
+    log = SqliteLog(tmp_path / "log.sqlite", digest=_one_key_for_all)
+    _check_collisions(log)
+    log.close()
+
+
+@pytest.mark.postgres
+def test_a_hash_collision_loses_no_event_on_postgres(postgres_fresh_url: str) -> None:
+    log = PostgresLog(postgres_fresh_url, digest=_one_key_for_all)
+    _check_collisions(log)
+    log.close()
