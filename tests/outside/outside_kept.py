@@ -1,4 +1,5 @@
-"""The folder a demo kept, read part by part, and how a difference is said. None of the product's code."""
+"""The folder a demo kept, read part by part, and how a difference is said. None of the product's
+code."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,12 @@ class Kept:
 
     folder: Path
 
+    @cached_property
+    def lake(self) -> Path:
+        """Where the zones are: the folder itself, or its `lake`."""
+        lake = self.folder / "lake"
+        return lake if lake.is_dir() else self.folder
+
     def _json(self, name: str) -> Any:
         return json.loads((self.folder / name).read_text("utf-8"), parse_float=Decimal)
 
@@ -58,20 +65,20 @@ class Kept:
     @cached_property
     def raw(self) -> list[dict[str, Any]]:
         """Rows of the raw zone without the duplicate deliveries, by log sequence."""
-        files = [f for f in self.folder.glob("raw/**/*.parquet") if "duplicates" not in f.parts]
+        files = [f for f in self.lake.glob("raw/**/*.parquet") if "duplicates" not in f.parts]
         return sorted(_rows(files), key=lambda row: row["seq"])
 
     @cached_property
     def duplicates(self) -> list[dict[str, Any]]:
-        return list(_rows(self.folder.glob("raw/duplicates/**/*.parquet")))
+        return list(_rows(self.lake.glob("raw/duplicates/**/*.parquet")))
 
     def processed(self, table: str, columns: list[str]) -> list[dict[str, Any]]:
         """Rows of one Delta table of the processed zone, these columns only.
 
-        The table names its files, and pyarrow reads each in place: the partition's value is in its path.
+        The table names its files and pyarrow reads each; a partition's value is in its path.
         """
         rows: list[dict[str, Any]] = []
-        for uri in DeltaTable(self.folder / "processed" / table).file_uris():
+        for uri in DeltaTable(self.lake / "processed" / table).file_uris():
             file = Path(url2pathname(urlsplit(uri).path) if uri.startswith("file:") else uri)
             partition = dict(part.split("=", 1) for part in map(unquote, file.parts) if "=" in part)
             stored = [name for name in columns if name not in partition]

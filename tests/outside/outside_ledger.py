@@ -1,10 +1,10 @@
-"""The simulated organisation's dump as signed lines per store, day and account. None of the product's code."""
+"""The simulated organisation's dump as signed lines per store, day and account."""
 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,7 @@ from outside_kept import DifferenceError
 
 Amounts = dict[tuple[str, str, str], int]  # (store, ISO date, account code) -> signed minor units
 
-# The chart of accounts the simulated organisation starts with: what each role of the truth means in it.
+# What each role of the truth is in the chart of accounts the simulated organisation starts with.
 ACCOUNTS = {
     "bank": "090",
     "clearing.square": "110",
@@ -41,6 +41,8 @@ ACCOUNTS = {
     "gift_card_liability": "840",
 }
 KEY = re.compile(r"key=([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+MARK = re.compile(r"CC (\S+) (\d{4}-\d\d-\d\d) ([A-Z]+) v\d+ key=")
+DEPOSIT_DAYS_MAX = 7  # a bag reaches the bank within five banking days (R-8.4)
 LIVE = ("POSTED", "AUTHORISED")
 
 
@@ -49,8 +51,10 @@ class Document:
     """One live ledger document: its posting key, day, and signed lines (debit > 0)."""
 
     document_id: str
+    status: str
     key: str | None
-    day: str
+    text: str
+    day: str  # ISO date
     lines: tuple[tuple[str, str, int], ...]  # (store, account code, signed minor)
 
 
@@ -62,54 +66,55 @@ def minor(amount: Any) -> int:
     return int(cents)
 
 
-def ledger_day(text: str) -> str:
-    """ISO date of either form the vendor writes: 2026-11-22... or /Date(ms+0000)/."""
-    stamp = re.fullmatch(r"/Date\((-?\d+)(?:[+-]\d{4})?\)/", text)
-    if stamp is None:
-        return text[:10]
-    return datetime.fromtimestamp(int(stamp[1]) / 1000, UTC).date().isoformat()
-
-
 def documents(xero: Mapping[str, Any]) -> list[Document]:
     """Give every live manual journal and bank transaction of the organisation's dump."""
-    codes = {row.get("AccountID"): row.get("Code") for row in xero["accounts"]}
     out = []
     for row in xero["manual_journals"]:
-        if row["Status"] in LIVE:
-            lines = [_line(line, codes, 1) for line in row["JournalLines"]]
-            out.append(_document(row, "ManualJournalID", row["Narration"], lines))
+        lines = [_line(line, 1) for line in row["lines"]]
+        out.append(_document(row, row["narration"], lines))
     for row in xero["bank_transactions"]:
-        if row["Status"] in LIVE:
-            sign = 1 if row["Type"].startswith("RECEIVE") else -1
-            lines = [_line(line, codes, -sign) for line in row["LineItems"]]
-            account = row["BankAccount"]
-            bank = account.get("Code") or codes[account["AccountID"]]
-            total = -sum(line[2] for line in lines)
-            lines.append((lines[0][0], bank, total))
-            out.append(_document(row, "BankTransactionID", row.get("Reference") or "", lines))
-    return out
+        # Money received is a debit of the bank; the document's lines are the other side.
+        sign = 1 if row["type"].startswith("RECEIVE") else -1
+        lines = [_line(line, -sign) for line in row["lines"]]
+        bank = sign * minor(row["total"])
+        if bank != -sum(amount for _, _, amount in lines):
+            raise DifferenceError(f"bank transaction {row['id']}: total is not that of its lines")
+        lines.append((lines[0][0], row["bank_account_code"], bank))
+        text = " ".join([row["reference"] or "", *(line["description"] for line in row["lines"])])
+        out.append(_document(row, text, lines))
+    return [document for document in out if document.status in LIVE]
 
 
-def _document(
-    row: Mapping[str, Any], id_name: str, text: str, lines: list[tuple[str, str, int]]
-) -> Document:
+def _document(row: Mapping[str, Any], text: str, lines: list[tuple[str, str, int]]) -> Document:
     key = KEY.search(text)
-    day = ledger_day(row.get("DateString") or row["Date"])
-    return Document(row[id_name], key[1] if key else None, day, tuple(lines))
+    return Document(
+        row["id"], row["status"], key[1] if key else None, text, row["date"], tuple(lines)
+    )
 
 
-def _line(line: Mapping[str, Any], codes: Mapping[Any, Any], sign: int) -> tuple[str, str, int]:
-    tracked = {row["Name"]: row["Option"] for row in line.get("Tracking") or ()}
-    code = line.get("AccountCode") or codes[line.get("AccountID")]
-    return tracked.get("Store", ""), code, sign * minor(line["LineAmount"])
+def _line(line: Mapping[str, Any], sign: int) -> tuple[str, str, int]:
+    store = line["tracking"].get("Store", "")
+    return store, line["account_code"], sign * minor(line["amount"])
+
+
+def counted_on(row: Document) -> str:
+    """Day a document counts for: its own, but a cash deposit's is the trading day it says.
+
+    The bag is dated when the bank has it; a date outside the window stands as it is.
+    """
+    said = MARK.search(row.text)
+    if said is None or said[3] != "DEPOSIT":
+        return row.day
+    late = date.fromisoformat(row.day) - date.fromisoformat(said[2])
+    return said[2] if 0 <= late.days <= DEPOSIT_DAYS_MAX else row.day
 
 
 def totals(rows: Iterable[Document]) -> Amounts:
-    """Sum the documents per store, day and account, zero sums left out."""
+    """Sum the documents per store, day they count for and account, zero sums left out."""
     out: Amounts = defaultdict(int)
     for row in rows:
         for store, code, amount in row.lines:
-            out[store, row.day, code] += amount
+            out[store, counted_on(row), code] += amount
     return {key: amount for key, amount in out.items() if amount}
 
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import write_deltalake
 from outside_kept import DifferenceError
-from outside_ledger import ledger_day, minor
+from outside_ledger import Document, minor, totals
 from recompute import business_date, order_net_minor, recompute
 
 KEYS = {
@@ -53,6 +53,7 @@ TRUTH = {
         {
             "store": "NYC01",
             "business_date": DAY,
+            "trading": True,
             "figures": {"net_sales_minor": 1000},
             "entries": [
                 {"kind": "SALES", "lines": SALES_LINES},
@@ -62,31 +63,37 @@ TRUTH = {
     ],
     "planted": [],
 }
-TRACKING = [{"Name": "Store", "Option": "NYC01"}]
+
+
+def ledger_line(code: str, amount: str) -> dict[str, Any]:
+    tracking = {"Store": "NYC01"}
+    return {"account_code": code, "amount": amount, "tracking": tracking, "description": ""}
+
+
 XERO = {
-    "accounts": [{"AccountID": "a-090", "Code": "090"}],
     "manual_journals": [
         {
-            "ManualJournalID": "mj1",
-            "Status": "POSTED",
-            "Date": "/Date(1795219200000+0000)/",
-            "Narration": f"SALES NYC01 {DAY} key={KEYS['SALES']}",
-            "JournalLines": [
-                {"AccountCode": "110", "LineAmount": "10.89", "Tracking": TRACKING},
-                {"AccountCode": "201", "LineAmount": "-10.00", "Tracking": TRACKING},
-                {"AccountCode": "820", "LineAmount": "-0.89", "Tracking": TRACKING},
+            "id": "mj1",
+            "status": "POSTED",
+            "date": DAY,
+            "narration": f"CC NYC01 {DAY} SALES v1 key={KEYS['SALES']}",
+            "lines": [
+                ledger_line("110", "10.89"),
+                ledger_line("201", "-10.00"),
+                ledger_line("820", "-0.89"),
             ],
         }
     ],
     "bank_transactions": [
         {
-            "BankTransactionID": "bt1",
-            "Status": "AUTHORISED",
-            "Type": "RECEIVE",
-            "DateString": f"{DAY}T00:00:00",
-            "Reference": f"key={KEYS['PAYOUT']}",
-            "BankAccount": {"AccountID": "a-090"},
-            "LineItems": [{"AccountCode": "110", "LineAmount": "10.51", "Tracking": TRACKING}],
+            "id": "bt1",
+            "status": "AUTHORISED",
+            "type": "RECEIVE",
+            "date": DAY,
+            "reference": f"key={KEYS['PAYOUT']}",
+            "bank_account_code": "090",
+            "total": "10.51",
+            "lines": [ledger_line("110", "10.51")],
         }
     ],
 }
@@ -141,7 +148,7 @@ def build(folder: Path, **change: Any) -> Path:
         entry("PAYOUT", [("090", 1051), ("110", -1051)]),
     ]
     deliveries = [
-        {"event_id": row["event_id"], "sha256": row["sha256"], "status": 200}
+        {"event_id": row["event_id"], "body_sha256": row["sha256"], "status": 200}
         for row in (rows[0], rows[2])
     ]
     files: dict[str, Any] = {
@@ -217,8 +224,8 @@ def changed_xero(
 ) -> dict[str, Any]:
     xero = copy.deepcopy(XERO)
     journal = xero["manual_journals"][0]
-    journal["Status"] = status
-    journal["JournalLines"][1]["LineAmount"] = amount
+    journal["status"] = status
+    journal["lines"][1]["amount"] = amount
     xero["manual_journals"] = [journal] * copies
     return xero
 
@@ -251,19 +258,46 @@ def test_an_entry_moved_to_another_day_is_seen_and_must_keep_its_amount(tmp_path
     row = {"kind": "D05", "store": "NYC01", "business_date": DAY}
     demo = DEMO | {"planted": [{"kind": "D05", "found_as": "D05"}]}
     xero = changed_xero()
-    xero["manual_journals"][0]["Date"] = "2026-11-22"
+    xero["manual_journals"][0]["date"] = "2026-11-22"
     build(tmp_path, truth=TRUTH | {"planted": [row]}, xero=xero)
     assert any("1 days with breaks" in line for line in recompute(tmp_path, demo))
-    xero["manual_journals"][0]["JournalLines"][0]["LineAmount"] = "10.90"
+    xero["manual_journals"][0]["lines"][0]["amount"] = "10.90"
     (tmp_path / "xero.json").write_text(json.dumps(xero), "utf-8")
     with pytest.raises(DifferenceError, match="more than was moved"):
         recompute(tmp_path, demo)
 
 
 def test_an_acknowledged_webhook_that_was_lost_is_found(tmp_path: Path) -> None:
-    square = {"deliveries": [{"event_id": "lost", "sha256": "", "status": 200}]}
+    square = {"deliveries": [{"event_id": "lost", "body_sha256": "", "status": 200}]}
     with pytest.raises(DifferenceError, match="acknowledged but not in the raw zone"):
         recompute(build(tmp_path, square=square), DEMO)
+
+
+def test_a_planted_violation_lowers_what_is_expected_and_must_be_in_quarantine(
+    tmp_path: Path,
+) -> None:
+    truth = copy.deepcopy(TRUTH)
+    day = truth["store_days"][0]
+    missed = {"sales.home": -400, "undeposited_cash": 400}
+    day["figures"]["net_sales_minor"] += 400
+    day["entries"].append({"kind": "SALES", "lines": missed})
+    row = {"kind": "D16", "store": "NYC01", "business_date": DAY, "order_id": "o2"}
+    row |= {"figures": {"net_sales_minor": 400}, "entries": [{"kind": "SALES", "lines": missed}]}
+    truth["planted"] = [row]
+    demo = copy.deepcopy(DEMO)
+    demo["planted"] = [{"kind": "D16", "found_as": "D16"}]
+    demo["events"] |= {"received": 5, "quarantined": 2}
+    quarantine = [{"event_id": "e2", "seq": 3, "state": "open"}]
+    build(tmp_path, truth=truth, quarantine=[*quarantine, {"seq": 4, "state": "open"}])
+    bad = json.dumps(order("o2", 400, 0, "2026-11-21T20:00:00Z")).encode()
+    table = pa.Table.from_pylist([raw_row(4, "api", "order", "o2:3", bad)])
+    pq.write_table(table, tmp_path / "raw" / "more.parquet")
+    assert "planted violations found in quarantine: 1" in recompute(tmp_path, demo)
+    (tmp_path / "quarantine.json").write_text(
+        json.dumps([*quarantine, {"seq": 2, "state": "open"}]), "utf-8"
+    )
+    with pytest.raises(DifferenceError, match="planted D16 is not in quarantine"):
+        recompute(tmp_path, demo)
 
 
 def test_net_sales_that_the_raw_orders_do_not_give_are_found(tmp_path: Path) -> None:
@@ -308,8 +342,37 @@ def test_the_business_day_turns_at_the_cutoff() -> None:
     assert str(business_date(datetime(2026, 11, 22, 9, 0, tzinfo=UTC), STORE)) == "2026-11-22"
 
 
-def test_both_forms_of_ledger_dates_and_exact_amounts_are_read() -> None:
-    assert ledger_day("/Date(1795219200000+0000)/") == ledger_day("2026-11-21T00:00:00") == DAY
+def test_a_forged_webhook_that_was_acknowledged_is_found(tmp_path: Path) -> None:
+    forged = {"event_id": "e1", "body_sha256": "", "status": 200, "fault": "forge"}
+    with pytest.raises(DifferenceError, match="forged"):
+        recompute(build(tmp_path, square={"deliveries": [forged]}), DEMO)
+
+
+@pytest.mark.parametrize(
+    ("dated", "counts"),
+    [("2026-11-22", DAY), ("2026-11-20", "2026-11-20"), ("2027-01-05", "2027-01-05")],
+)
+def test_a_deposit_counts_for_its_trading_day_if_the_bank_had_it_in_time(
+    dated: str, counts: str
+) -> None:
+    text = f"Cash bag: CC NYC01 {DAY} DEPOSIT v1 key={KEYS['SALES']}"
+    lines = (("NYC01", "115", -4407), ("NYC01", "090", 4407))
+    document = Document("bt", "AUTHORISED", KEYS["SALES"], text, dated, lines)
+    assert totals([document]) == {
+        ("NYC01", counts, "115"): -4407,
+        ("NYC01", counts, "090"): 4407,
+    }
+
+
+def test_a_bank_transaction_whose_total_is_not_that_of_its_lines_is_found(tmp_path: Path) -> None:
+    xero = copy.deepcopy(XERO)
+    xero["bank_transactions"][0]["total"] = "10.52"
+    with pytest.raises(DifferenceError, match="bank transaction bt1"):
+        recompute(build(tmp_path, xero=xero), DEMO)
+
+
+def test_ledger_amounts_are_exact() -> None:
     assert minor("-0.89") == -89
+    assert minor(12) == 1200
     with pytest.raises(DifferenceError):
         minor("0.895")

@@ -86,6 +86,44 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
         return KINDS[self.code].owner
 
 
+class Scope(msgspec.Struct, frozen=True, kw_only=True):
+    """The store-day a level looks at, and its currency."""
+
+    store: str
+    business_date: date
+    currency: str
+
+    def found(
+        self,
+        level: Level,
+        code: str,
+        key: str,
+        message: str,
+        *,
+        amount: int = 0,
+        left: str = "",
+        right: str = "",
+        effect: int = 0,
+        is_explained: bool = False,
+        business_date: date | None = None,
+    ) -> Break:
+        """A break of this scope, on its business date unless another is given."""
+        return Break(
+            level=level,
+            code=code,
+            key=key,
+            store=self.store,
+            business_date=business_date or self.business_date,
+            amount_minor=amount,
+            currency=self.currency,
+            left=left,
+            right=right,
+            message=message,
+            effect_minor=effect,
+            is_explained=is_explained,
+        )
+
+
 def primary(codes: Iterable[str]) -> str:
     """The one code of an item to which several apply (R-14.4a); D15 when none does."""
     return min(codes, key=PRECEDENCE.index, default="D15")

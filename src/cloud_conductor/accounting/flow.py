@@ -241,6 +241,7 @@ def _look_up(deps: BooksDeps, suspects: Sequence[EntryRow]) -> set[str]:
 def _send(deps: BooksDeps, rows: Sequence[EntryRow]) -> None:
     """One call for all rows: intent, call, outcomes; each in its own commit."""
     deps.checkpoint("before_sending_commit")
+    now_us = deps.now_us
     with books.writing(deps.engine) as writer:
         for row in rows:
             posting.check_move(row.state, "sending")
@@ -248,8 +249,8 @@ def _send(deps: BooksDeps, rows: Sequence[EntryRow]) -> None:
                 row.posting_key,
                 state="sending",
                 attempts=row.attempts + 1,
-                first_sent_us=row.first_sent_us or deps.now_us,
-                last_sent_us=deps.now_us,
+                first_sent_us=row.first_sent_us or now_us,
+                last_sent_us=now_us,
             )
     deps.checkpoint("after_sending_commit")
     try:

@@ -5,7 +5,7 @@ Acts on the books only; nothing here talks to the ledger but to ask its name and
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 import msgspec
 from msgspec.structs import replace
@@ -85,12 +85,12 @@ def draft_entries(
     with books.writing(deps.engine) as writer:
         desk = _Desk(deps, writer, organisation, locked, preparer, done)
         for entry in entries:
-            desk.draft(entry, entry)
+            desk.draft(entry)
         for one in withheld:
             desk.block(one)
         present = [*entries, *(one.entry for one in withheld)]
         for entry in _vanished(writer, organisation, present, covers):
-            desk.draft(entry, None)
+            desk.draft(entry)
     unchanged = len(done.pop("unchanged"))
     result = DraftResult(**{name: tuple(keys) for name, keys in done.items()}, unchanged=unchanged)
     say("journal.drafted", drafted=len(result.drafted), blocked=len(result.blocked))
@@ -108,9 +108,9 @@ class _Desk:
     preparer: str
     done: dict[str, list[str]]
 
-    def draft(self, frame: JournalEntry, canonical: JournalEntry | None) -> None:
-        """Bring one entry, named by `frame`, to its canonical content; None: to nothing."""
-        waiting, final = self._versions(frame)
+    def draft(self, canonical: JournalEntry) -> None:
+        """Bring one entry to its canonical content; without lines: to nothing."""
+        waiting, final = self._versions(canonical)
         if any(row.state != "posted" for row in final):
             self.done["deferred"].append(final[-1].posting_key)
             return
@@ -144,24 +144,17 @@ class _Desk:
         waiting = [row for row in rows if row.state in posting.REPLACEABLE]
         return waiting, [row for row in rows if row.state not in posting.REPLACEABLE]
 
-    def _wanted(self, final: Sequence[EntryRow], canonical: JournalEntry | None) -> list[_Wanted]:
-        undone = {row.replaces for row in final if row.correction == "reversal"}
-        live = [
-            row for row in final if row.correction != "reversal" and row.posting_key not in undone
-        ]
-        if not live:
-            return [_Wanted(replace(canonical, version=_next_version(final)))] if canonical else []
+    def _wanted(self, final: Sequence[EntryRow], canonical: JournalEntry) -> list[_Wanted]:
+        if not final:
+            return [_Wanted(canonical)] if canonical.lines else []
         keys = {row.version: row.posting_key for row in final}
-        made = versions.corrections([row.entry for row in live], canonical, lock_date=self.locked)
-        shift = _next_version(final) - 1 - live[-1].version
-        return [
-            _Wanted(
-                replace(one.entry, version=one.entry.version + shift),
-                one.kind,
-                keys[one.of_version],
-            )
-            for one in made
-        ]
+        open_from = None if self.locked is None else self.locked + timedelta(days=1)
+        steps = versions.corrections([row.entry for row in final], canonical, open_from=open_from)
+        wanted: list[_Wanted] = []
+        for step in steps:
+            wanted.append(_Wanted(step.entry, step.kind, keys[step.of_version]))
+            keys[step.entry.version] = posting_key(self.organisation, step.entry)
+        return wanted
 
     def _row(self, wanted: _Wanted) -> EntryRow:
         entry = wanted.entry
@@ -312,7 +305,7 @@ def _vanished(
     present: Sequence[JournalEntry],
     covers: Collection[tuple[EntryKind, str, date]],
 ) -> list[JournalEntry]:
-    """One entry of each that the books hold for covered days and the facts no longer call for."""
+    """What the books hold for covered days and the facts no longer call for: entries without lines."""
     known = {books.identity_of(organisation, entry) for entry in present}
     kinds: dict[tuple[str, date], set[str]] = {}
     for kind, store, business_date in covers:
@@ -324,7 +317,7 @@ def _vanished(
         )
         for row in rows:
             if row.kind in some and row.identity not in known:
-                gone[row.identity] = row.entry
+                gone[row.identity] = replace(row.entry, lines=())
     return list(gone.values())
 
 

@@ -69,9 +69,7 @@ def corrections(
     return [Correction("delta", latest.version, delta)]
 
 
-def reversal(
-    posted: JournalEntry, *, version: int, open_from: date | None = None
-) -> JournalEntry:
+def reversal(posted: JournalEntry, *, version: int, open_from: date | None = None) -> JournalEntry:
     """All lines flipped: with the original it sums to zero per account (INV-20)."""
     flipped = {leg: -amount for leg, amount in summed([posted]).items()}
     return _version(posted, flipped, version, open_from)
@@ -119,9 +117,7 @@ def _missing(held: Mapping[Leg, int], wanted: Mapping[Leg, int]) -> dict[Leg, in
     }
 
 
-def _is_remapped(
-    latest: JournalEntry, held: Mapping[Leg, int], canonical: JournalEntry
-) -> bool:
+def _is_remapped(latest: JournalEntry, held: Mapping[Leg, int], canonical: JournalEntry) -> bool:
     """True when the map moved a posted role to another account (R-13.2, wrong mapping)."""
     if latest.mapping_version == canonical.mapping_version:
         return False

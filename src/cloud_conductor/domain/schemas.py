@@ -2,8 +2,10 @@
 
 Signs: sales positive, returns and refunds negative, in the same columns (R-3.2).
 Every table carries the key of its source object, its version and where it came from:
-`version_rank` orders versions of one object, `version_digest` breaks ties (first 16 hex of the
-body's SHA-256), so the latest version is the same in any arrival order (INV-14).
+`version_rank` orders versions of one object, `version_digest` breaks ties, so the latest version
+is the same in any arrival order (INV-14). The digest is the first 16 hex of the SHA-256 of the
+object's fields that are read, whatever envelope, order or spacing they came in; a sale whose time
+comes from an offline till has a digest that sorts after (the earliest till time last, R-2.5).
 """
 
 import pyarrow as pa
@@ -12,8 +14,11 @@ MONEY = pa.int64()
 QUANTITY = pa.decimal128(18, 6)
 INSTANT = pa.timestamp("us", tz="UTC")
 
-ARRIVAL_COLUMNS = ("log_seq", "received_at")
-"""Columns that say how a row came, not what it says: left out of digests (INV-14)."""
+ARRIVAL_COLUMNS = ("raw_sha256", "log_seq", "received_at")
+"""Columns that say how a row came, not what it says: left out of digests (INV-14).
+
+raw_sha256 is that of the event's body: the same payment comes inside a webhook and alone.
+"""
 
 _HEAD = [
     ("source", pa.string()),
@@ -204,7 +209,8 @@ GIFT_CARD_ACTIVITIES = _table(
     ("occurred_at", INSTANT),
 )
 # Catalogue versions, slowly changing: valid from the vendor's updated_at. Not partitioned; its
-# business_date and store are null. unit_cost is null where the catalogue has none.
+# business_date and store are null. unit_cost is null where the catalogue has none. A category is
+# a row too, product_id `category:<id>`; department of a product is that id, resolved at the seal.
 PRODUCTS = _table(
     ("product_id", pa.string()),
     ("valid_from", INSTANT),

@@ -48,25 +48,44 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """An event that could not become rows: which, and why."""
+    """An event that could not become rows: which, and why.
+
+    object_id: the vendor's id of the record, where it can be read. waits_for: key of the parent it needs and that has not come yet (`Parent`); empty otherwise.
+    """
 
     seq: int
     findings: tuple[Finding, ...]
+    waits_for: str = ""
+    object_id: str = ""
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """A later fact gives an earlier object another clock (offline payments, R-2.5)."""
+    """A fact gives a sale another clock (offline payments, R-2.5), learnt from event `seq`."""
 
     object_id: str
     occurred_at: datetime
+    seq: int = 0
+
+
+class Parent(msgspec.Struct, frozen=True):
+    """What children that do not name their store take from their parent, learnt from `seq`.
+
+    key: `<kind>:<id>` (`payout:po_1`, `cash_shift:s1`). at: the instant that dates the children.
+    """
+
+    key: str
+    location_id: str
+    at: datetime
+    seq: int = 0
 
 
 class Decoded(msgspec.Struct, frozen=True):
     """Canonical rows of a batch of events, by table of `domain.schemas`.
 
-    rejected: events for quarantine. ignored: seqs that carry no facts of their own (thin events).
-    warnings: findings on rows that were kept. An event is in exactly one of: gave rows, ignored,
-    rejected (INV-16). clocks: sale id -> device time learnt from payments taken offline.
+    Tables without rows may be absent. rejected: events for quarantine. ignored: seqs that carry
+    no facts of their own (thin events). warnings: findings on rows that were kept. An event is in
+    exactly one of: gave rows, ignored, rejected (INV-16). clocks: device times learnt from
+    payments taken offline. parents: what later children will ask for.
     """
 
     tables: Mapping[str, pa.Table]
@@ -74,6 +93,7 @@ class Decoded(msgspec.Struct, frozen=True):
     ignored: tuple[int, ...]
     warnings: tuple[Rejected, ...] = ()
     clocks: tuple[Moved, ...] = ()
+    parents: tuple[Parent, ...] = ()
 
 
 class PosVerifier(Protocol):
@@ -96,8 +116,13 @@ class PosDecoder(Protocol):
         events: Sequence[Event],
         stores: Mapping[str, Store],
         clocks: Mapping[str, datetime],
+        parents: Mapping[str, Parent] = ...,
     ) -> Decoded:
-        """stores: by location id. clocks: sale id -> device time known from earlier batches."""
+        """Events in log order; what one teaches (clock, parent) holds for those after it.
+
+        stores: by location id. clocks: sale id -> earliest device time known from earlier batches.
+        parents: by key, known from earlier batches.
+        """
         ...
 
 

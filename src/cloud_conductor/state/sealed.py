@@ -1,6 +1,8 @@
 """Secrets kept in the state database, sealed with AES-256-GCM under a key that lives elsewhere."""
 
+import contextlib
 import os
+import uuid
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -58,15 +60,20 @@ class SealedStore:
 def key_file(path: Path) -> bytes:
     """The state key of a file; a new random one, readable by its owner only, when there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        if path.stat().st_mode & 0o077:
-            raise ConfigError(f"{path} can be read by others", hint=f"chmod 600 {path}") from None
-        return path.read_bytes()
-    with os.fdopen(handle, "wb") as file:
-        key = os.urandom(KEY_BYTES)
-        file.write(key)
+    if not path.exists():
+        _make_key(path)
+    if path.stat().st_mode & 0o077:
+        raise ConfigError(f"{path} can be read by others", hint=f"chmod 600 {path}")
+    return path.read_bytes()
+
+
+def _make_key(path: Path) -> None:
+    """Write aside and link: of two processes that start at once, one wins and both read its key."""
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(os.urandom(KEY_BYTES))
         file.flush()
         os.fsync(file.fileno())
-    return key
+    with contextlib.suppress(FileExistsError):
+        os.link(partial, path)
+    partial.unlink()

@@ -128,7 +128,8 @@ def test_every_line_of_a_published_day_is_read_to_the_cent() -> None:
         f"""select count(*), count(*) filter (quantity = 0 and sales_value < 0.005),
                    sum(cast(round(sales_value * 100) as bigint))
             from '{folder}/transactions.parquet'
-            where transaction_timestamp >= '2017-01-01 05:00' and transaction_timestamp < '2017-01-02 05:00'"""
+            where transaction_timestamp >= '2017-01-01 05:00'
+              and transaction_timestamp < '2017-01-02 05:00'"""
     ).fetchall()[0]
     lines = [line for basket in baskets for line in basket.lines]
     assert (len(lines), sum(basket.zero_lines for basket in baskets)) == (rows - zero, zero)

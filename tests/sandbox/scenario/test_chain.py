@@ -1,6 +1,5 @@
 """The chain: what was meant, against what the simulated seller holds after it was played."""
 
-import json
 from collections import Counter, defaultdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from cloud_conductor.sandbox.clock import SandboxClock
 from cloud_conductor.sandbox.scenario import chain
 from cloud_conductor.sandbox.scenario.daybook import StoreMeant
+from cloud_conductor.sandbox.scenario.truth import Store, truth_of
 from cloud_conductor.sandbox.square import Seller, Settings
 
 DAY = date(2026, 11, 20)
@@ -30,6 +30,15 @@ def chains() -> list[tuple[dict, dict]]:
     return [played(seed) for seed in SEEDS]
 
 
+def other_truth(truth: dict, dump: dict) -> dict:
+    """The truth as worked out from the seller's dump: the other of two independent records."""
+    stores = [
+        Store(name=row["store"], **{key: value for key, value in row.items() if key != "store"})
+        for row in truth["stores"]
+    ]
+    return truth_of(dump, stores, scenario=truth["scenario"], planted=truth["planted"])
+
+
 def roles(truth: dict, *kinds: str) -> Counter[tuple[str, str]]:
     """Sum of the truth's lines by (store, role)."""
     out: Counter[tuple[str, str]] = Counter()
@@ -47,6 +56,22 @@ def test_same_seed_gives_the_same_truth_and_the_same_seller() -> None:
 
 def test_another_seed_gives_other_days() -> None:
     assert played(7)[0]["store_days"] != played(8)[0]["store_days"]
+
+
+def held(balances: dict) -> dict[str, int]:
+    return {role: amount for role, amount in balances["roles"].items() if amount}
+
+
+def test_what_was_meant_is_what_the_sellers_dump_gives(chains: list) -> None:
+    for truth, dump in chains:
+        found = other_truth(truth, dump)
+        for day in truth["store_days"]:
+            for entry in day["entries"]:
+                entry.pop("source_id", None)
+        for part in ("stores", "store_days"):
+            assert truth[part] == found[part], (truth["seed"], part)
+        assert list(map(held, truth["balances"])) == list(map(held, found["balances"]))
+        assert len(truth["payouts"]) == len(found["payouts"]) == 6
 
 
 def test_every_entry_balances_and_has_no_zero_line(chains: list) -> None:
@@ -221,7 +246,8 @@ def test_a_planted_order_was_never_served_right_once_it_was_paid() -> None:
     for step in planted["pointer"].split("/")[1:]:
         here = here[int(step)] if isinstance(here, list) else here[step]
     assert here == planted["value"]
-    thin = [json.loads(body)["data"]["object"] for body in seller.state.events if order_id in body]
+    events = seller.call("GET", "/sandbox/dump")["events"]
+    thin = [event["data"]["object"] for event in events if event["data"].get("id") == order_id]
     states = [next(iter(one.values()))["state"] for one in thin if "order_updated" in one]
     assert states[0] == "OPEN"
     assert states[-1] == "COMPLETED"

@@ -4,6 +4,7 @@ import time as clock
 from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -11,13 +12,15 @@ import pytest
 from cloud_conductor.sandbox.clock import SandboxClock
 from cloud_conductor.sandbox.scenario import grocer
 from cloud_conductor.sandbox.scenario.baskets import MissingData, data_folder
+from cloud_conductor.sandbox.scenario.truth import Store, truth_of
 from cloud_conductor.sandbox.square import Seller, Settings
 
 LONG_AGO = datetime(2016, 1, 1, tzinfo=UTC)
 SUMS = """
     select store_id, cast(timezone('America/New_York', timezone('UTC', moment)) as date) as day,
            sum(cents) as net_minor, count(distinct basket_id) filter (quantity > 0 or cents > 0)
-    from (select *, transaction_timestamp as moment, cast(round(sales_value * 100) as bigint) as cents
+    from (select *, transaction_timestamp as moment,
+                 cast(round(sales_value * 100) as bigint) as cents
           from '{folder}/transactions.parquet')
     where cast(timezone('America/New_York', timezone('UTC', moment)) as date) < date '{end}'
     group by all
@@ -32,9 +35,9 @@ def folder() -> Path:
         pytest.skip(str(missing))
 
 
-def played(folder: Path, **options: object) -> tuple[dict, dict]:
+def played(folder: Path, **options: Any) -> tuple[dict, dict]:
     seller = Seller(Settings(seed=1), clock=SandboxClock(LONG_AGO, scale=0))
-    truth = grocer.play(seller.call, seller.set_clock, folder=folder, **options)  # type: ignore[arg-type]
+    truth = grocer.play(seller.call, seller.set_clock, folder=folder, **options)
     return truth, seller.call("GET", "/sandbox/dump")
 
 
@@ -100,6 +103,19 @@ def test_truth_is_balanced_and_what_is_derived_is_labelled(week: tuple) -> None:
     assert labels == {"tenders", "taxes", "unit costs", "fees", "drawers", "payouts"}
     card = sum(1 for payment in dump["payments"] if payment["source_type"] == "CARD")
     assert 0.66 < card / len(dump["payments"]) < 0.74
+
+
+def test_what_was_meant_is_what_the_sellers_dump_gives(week: tuple) -> None:
+    truth, dump, _ = week
+    stores = [
+        Store(name=row["store"], **{key: value for key, value in row.items() if key != "store"})
+        for row in truth["stores"]
+    ]
+    found = truth_of(dump, stores, scenario="completejourney")
+    for day in truth["store_days"]:
+        for entry in day["entries"]:
+            entry.pop("source_id", None)
+    assert truth["store_days"] == found["store_days"]
 
 
 def test_fuel_is_sold_by_the_gallon_with_three_decimals(week: tuple) -> None:

@@ -54,11 +54,19 @@ _PATHS: dict[DocumentType, str] = {
 class Xero:
     """One organisation of Xero. Satisfies ports.ledger.LedgerAdapter.
 
-    remaining: calls left in each window, as the last answer told.
+    remaining: calls left in each window, as the last answer told. identity: closed with the rest.
     """
 
-    def __init__(self, config: LedgerConfig, auth: Auth, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        config: LedgerConfig,
+        auth: Auth,
+        *,
+        limits: Limits | None = None,
+        identity: HttpEngine | None = None,
+    ) -> None:
         self._config = config
+        self._identity = identity
         self._http = HttpEngine(
             config.base_url.removesuffix(API),
             name="Xero",
@@ -189,6 +197,8 @@ class Xero:
 
     def close(self) -> None:
         self._http.close()
+        if self._identity is not None:
+            self._identity.close()
 
     def _put(self, postings: Sequence[Posting]) -> list[PostingOutcome]:
         kind = postings[0].document_type
@@ -318,7 +328,7 @@ def connect(
             configured=refresh_token,
             clock=clock,
         )
-    return Xero(config, auth, limits=limits)
+    return Xero(config, auth, limits=limits, identity=identity)
 
 
 def batch_key(postings: Sequence[Posting]) -> str:

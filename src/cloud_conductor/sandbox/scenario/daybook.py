@@ -1,8 +1,9 @@
-"""What a scenario meant: figures and balanced entries per store and business day, in exact arithmetic.
+"""What a scenario meant: exact figures and balanced entries per store and business day.
 
-A scenario tells this book what it rang up (`Receipt`), counted (`DrawerCount`) and was paid (`PayoutMeant`); the
-book gives the truth, schema `sandbox.truth/v1`. It never reads a simulator's answer: what the simulator holds and
-what was meant are two records. All amounts are minor units, sales positive, debits positive in entries.
+A scenario tells this book what it rang up (`Receipt`), counted (`DrawerCount`) and was paid
+(`PayoutMeant`); the book gives the truth, schema `sandbox.truth/v1`. It never reads a simulator's
+answer: what the simulator holds and what was meant are two records. All amounts are minor units,
+sales positive, debits positive in entries.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,7 +24,7 @@ def rounded(exact: Fraction) -> int:
 
 
 def shares(total: int, weights: Sequence[Fraction | int]) -> list[int]:
-    """Split `total` by largest remainder, ties to the lowest index, mirrored for negatives (R-1.6)."""
+    """Split `total` by largest remainder, ties to the lowest index, negatives mirrored (R-1.6)."""
     whole = sum((Fraction(weight) for weight in weights), Fraction(0))
     if not whole:
         weights, whole = [1] * len(weights), Fraction(len(weights))
@@ -120,7 +121,7 @@ class StoreMeant:
     currency: str = "USD"
 
     def business_date(self, at: datetime) -> date:
-        """Trading day of an instant: day D is [instant(D, cutoff), instant(D+1, cutoff)) (R-2.2)."""
+        """Trading day D of an instant in [instant(D, cutoff), instant(D+1, cutoff)) (R-2.2)."""
         day = at.astimezone(ZoneInfo(self.time_zone)).date()
         return day if at >= self.day_start(day) else day - timedelta(days=1)
 
@@ -177,15 +178,19 @@ class DayBook:
         self.planted.append(row | more)
 
     def truth(self, scenario: str, **more: Any) -> dict[str, Any]:
-        """Give everything that was meant, schema `sandbox.truth/v1`; days sorted by store and date."""
+        """Give all that was meant, schema `sandbox.truth/v1`: store by store, then by date."""
         keys = self._receipts.keys() | self._counts.keys()
         keys |= {(store, payout.sent_date) for store, payout in self._payouts}
+        order = {store: number for number, store in enumerate(self.stores)}
+        days = sorted(keys, key=lambda key: (order[key[0]], key[1]))
+        store_days = [self._store_day(store, day) for store, day in days]
         return {
             "schema": "sandbox.truth/v1",
             "scenario": scenario,
             "stores": [store.as_truth() for store in self.stores.values()],
-            "store_days": [self._store_day(store, day) for store, day in sorted(keys)],
+            "store_days": store_days,
             "payouts": [_payout_row(store, payout) for store, payout in self._payouts],
+            "balances": [_balances(store, store_days) for store in self.stores],
             "planted": self.planted,
             **more,
         }
@@ -203,6 +208,8 @@ class DayBook:
         return {
             "store": store,
             "business_date": day.isoformat(),
+            "currency": self.stores[store].currency,
+            "trading": key in self._receipts or key in self._counts,
             "figures": figures,
             "entries": entries,
         }
@@ -231,6 +238,7 @@ class DayBook:
             "fees_minor": fees,
             "cogs_minor": cogs,
             "over_short_minor": over_short,
+            "paid_out_minor": paid_out,
             "deposit_minor": deposit,
         }
         return figures, [entry for entry in entries if entry["lines"]]
@@ -287,16 +295,29 @@ def _figures(receipts: Sequence[Receipt], sales: Mapping[str, int]) -> dict[str,
         "gift_cards_redeemed_minor": sales.get("gift_card_liability:redeemed", 0),
         "card_minor": sales.get("clearing.square", 0),
         "cash_minor": sales.get("undeposited_cash", 0),
+        "external_minor": 0,
+        "cash_rounding_minor": 0,
         "orders": sum(1 for receipt in receipts if receipt.sold),
     }
 
 
 def _entry(kind: str, lines: Mapping[str, int]) -> dict[str, Any]:
-    """Give an entry without zero lines (R-6.4); raises ValueError if it does not balance (INV-01)."""
+    """Give an entry without zero lines (R-6.4); ValueError if it does not balance (INV-01)."""
     if sum(lines.values()):
         msg = f"{kind} does not balance: {dict(lines)}"
         raise ValueError(msg)
     return {"kind": kind, "lines": {role: lines[role] for role in sorted(lines) if lines[role]}}
+
+
+def _balances(store: str, store_days: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What every role of a store holds after all entries (R-7.1)."""
+    roles: dict[str, int] = {}
+    for day in store_days:
+        if day["store"] == store:
+            for entry in day["entries"]:
+                for role, amount in entry["lines"].items():
+                    roles[role] = roles.get(role, 0) + amount
+    return {"store": store, "roles": {role: roles[role] for role in sorted(roles)}}
 
 
 def _payout_row(store: str, payout: PayoutMeant) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """The seeded plan of a chain's days: who buys, returns, exchanges, counts and is paid, and when.
 
-Pure: the same seed gives the same steps. Every store-day holds a number of ordinary sales and one of each special
-flow, so that a short run meets them all: a gift card sold and redeemed with a second tender, a refund on another
-day, a return unit by unit (R-1.7), an exchange and an even one (R-9.10), an order cancelled before payment, a
-no-sale, a paid-out, a drawer that is over or short, and sales seconds before and after the cut-off (R-2.2).
+Pure: the same seed gives the same steps. Every store-day holds a number of ordinary sales and one
+of each special flow, so that a short run meets them all: a gift card sold and redeemed with a
+second tender, a refund on another day, a return unit by unit (R-1.7), an exchange and an even one
+(R-9.10), an order cancelled before payment, a no-sale, a paid-out, a drawer that is over or short,
+and sales seconds before and after the cut-off (R-2.2).
 """
 
 import random
@@ -22,7 +23,7 @@ CUTOFF_MARGIN = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Discount:
-    """A reduction of the whole order: `percent` text or `amount_minor`; a loyalty reward if so named."""
+    """A reduction of the whole order: `percent` as text or `amount_minor`; may be a reward."""
 
     name: str
     percent: str | None = None
@@ -79,7 +80,7 @@ class Return:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One unit of a labelled sale returned, another item taken in the same order, difference by card."""
+    """One unit of a labelled sale back, another item taken in that order, difference by card."""
 
     at: datetime
     label: str
@@ -163,7 +164,7 @@ class StoreDays:
     steps: list[Step] = field(default_factory=list)
 
     def local(self, day: date, at: time) -> datetime:
-        """Instant of a local time on a trading day; times before the cut-off lie on the next date."""
+        """Instant of a local time on a trading day; before the cut-off it is the next date's."""
         if at < self.plan.cutoff:
             day += timedelta(days=1)
         return datetime.combine(day, at, ZoneInfo(self.plan.time_zone)).astimezone(UTC)
@@ -244,7 +245,7 @@ class StoreDays:
         self.steps.append(sale)
 
     def _around_cutoff(self, day: date) -> None:
-        """Sell just after the day's start (the ticket waited since before it) and just before its end."""
+        """Sell just after the day starts (a ticket opened before it) and just before it ends."""
         zone = ZoneInfo(self.plan.time_zone)
         start = datetime.combine(day, self.plan.cutoff, zone).astimezone(UTC)
         end = datetime.combine(day + timedelta(days=1), self.plan.cutoff, zone).astimezone(UTC)
@@ -300,7 +301,7 @@ class StoreDays:
 
 
 def planted_sale(days: StoreDays, day: date) -> Sale:
-    """Give a cash sale whose JSON the POS will later state wrongly (D16); no fee, no card, one line."""
+    """Give a cash sale of one line whose JSON the POS will state wrongly (D16)."""
     wrong = days.rng.choice(
         (
             ("/line_items/0/quantity", "two"),

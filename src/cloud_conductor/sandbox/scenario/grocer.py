@@ -1,8 +1,9 @@
 """A published grocer's baskets played into a Square seller; what the file does not hold is derived.
 
-From the file (see `baskets`): which products, how many, what the store received, when, where. Derived, the same on
-every run, and listed in the truth: means of payment, sales tax, unit costs, fees, drawer shifts and payouts.
-The truth's net sales are the sum of `sales_value`, to the cent, per store and day.
+From the file (see `baskets`): which products, how many, what the store received, when, where.
+Derived, the same on every run, and listed in the truth: means of payment, sales tax, unit costs,
+fees, drawer shifts and payouts. The truth's net sales are the sum of `sales_value`, to the cent,
+per store and day.
 """
 
 import hashlib

@@ -1,7 +1,7 @@
 """A till of the chain: plays planned steps into a Square seller and books what they mean.
 
-Amounts are worked out here first, in fractions, and every order the seller answers with must come to the same
-total: `Disagreement` otherwise. So the truth never comes from the simulator.
+Amounts are worked out here first, in fractions, and every order the seller answers with must come
+to the same total: `Disagreement` otherwise. So the truth never comes from the simulator.
 """
 
 from collections.abc import Callable, Sequence
@@ -71,7 +71,7 @@ def work_out(
     discount: Discount | None = None,
     service_minor: int = 0,
 ) -> Bill:
-    """Give the bill of a basket (R-4.*): the discount over all lines, one tax on the whole taxed base."""
+    """Give the bill of a basket (R-4.*): discount over all lines, one tax on all that is taxed."""
     gross = [item.price_minor * units for item, units in basket]
     cut = 0
     if discount is not None:
@@ -406,7 +406,7 @@ class Till:
         return created
 
     def _reward(self, order_id: str) -> Json:
-        """Collect the points of a reward, take it on the open order, give the order as it is then."""
+        """Collect the points of a reward and take it on the open order; give the order then."""
         account_id, tier_id = self.loyalty
         points = {"accumulate_points": {"points": REWARD_POINTS}, "location_id": self.location_id}
         self._write("POST", f"/v2/loyalty/accounts/{account_id}/accumulate", points)

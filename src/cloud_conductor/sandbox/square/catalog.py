@@ -139,7 +139,7 @@ def _next_version(state: State) -> int:
 
 def _emit(state: State) -> None:
     changed = {"catalog_version": {"updated_at": state.now()}}
-    state.emit("catalog.version.updated", {"type": "catalog", "id": "", "object": changed})
+    state.emit("catalog.version.updated", {"type": "catalog", "object": changed})
 
 
 def shown(state: State, one: Json) -> Json:

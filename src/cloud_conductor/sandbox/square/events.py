@@ -48,8 +48,8 @@ def search(state: State, ask: Ask) -> Json:
     oldest = format_instant(state.instant() - KEPT)
     numbered = {}
     rows = []
-    for number, body in enumerate(state.events):
-        event = msgspec.json.decode(body)
+    for number, (place, body) in enumerate(state.events):
+        event = msgspec.json.decode(body) | ({"location_id": place} if place else {})
         if (
             (not types or event["type"] in types)
             and (not places or event.get("location_id") in places)

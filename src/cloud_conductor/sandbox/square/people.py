@@ -11,6 +11,9 @@ from cloud_conductor.sandbox.square.state import Ask, State
 
 Json = dict[str, Any]
 
+FOUNDED = "2016-01-04T14:00:00.000Z"
+"""When every simulated seller joined Square: before any scenario."""
+
 PLACE = (
     "name",
     "address",
@@ -48,7 +51,7 @@ def found(state: State) -> None:
         "language_code": "en-US",
         "currency": settings.currency,
         "status": "ACTIVE",
-        "created_at": state.now(),
+        "created_at": FOUNDED,
     }
 
 
@@ -92,7 +95,9 @@ def create_location(state: State, ask: Ask) -> Json:
     state.table("locations")[location["id"]] = location
     if first:
         state.table("merchants")[state.merchant_id]["main_location_id"] = location["id"]
-    state.emit("location.created", {"type": "location", "id": location["id"]})
+    state.emit(
+        "location.created", {"type": "location", "id": location["id"]}, location_id=location["id"]
+    )
     return {"location": location}
 
 
@@ -109,7 +114,9 @@ def update_location(state: State, ask: Ask) -> Json:
     """PUT /v2/locations/{id}."""
     location = state.get("locations", ask.params["id"])
     _change(location, ask.body.get("location") or {})
-    state.emit("location.updated", {"type": "location", "id": location["id"]})
+    state.emit(
+        "location.updated", {"type": "location", "id": location["id"]}, location_id=location["id"]
+    )
     return {"location": location}
 
 

@@ -255,7 +255,7 @@ def dump(state: State, ask: Ask) -> Json:
         "cash_drawer_events": dict(state.table("drawer_events")),
         "payout_entries": [one for one in objects["balance_entries"] if one["payout_id"]],
         "corruptions": dict(state.table("corruptions")),
-        "events": [msgspec.Raw(body.encode()) for body in state.events],
+        "events": [msgspec.Raw(body.encode()) for _, body in state.events],
         "deliveries": state.attempts,
     }
 

@@ -79,6 +79,7 @@ class Settings:
 class State:
     """Everything of one seller. `tables[kind][id]` is the object as the API shows it.
 
+    events: (location id or "", body as sent), oldest first.
     pending: deliveries neither acknowledged nor given up. fresh: those of them nobody has picked
     up yet (all of them after a restart).
     """
@@ -88,7 +89,7 @@ class State:
     faults: FaultPlan
     tables: dict[str, dict[str, Any]] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
-    events: list[str] = field(default_factory=list)
+    events: list[tuple[str, str]] = field(default_factory=list)
     attempts: list[Json] = field(default_factory=list)
     pending: dict[str, Delivery] = field(default_factory=dict)
     fresh: deque[Delivery] = field(default_factory=deque)
@@ -153,17 +154,18 @@ class State:
         """Write down one webhook event and queue it for every subscription that wants it.
 
         data: the event's `data` member; encoded at once, so later changes do not reach it.
+        location_id: where it happened; only payout and location events say so in their body.
         """
         event: Json = {
             "merchant_id": self.merchant_id,
-            **({"location_id": location_id} if location_id else {}),
+            **({"location_id": location_id} if location_id and _tells_place(kind) else {}),
             "type": kind,
             "event_id": self.new_id("events"),
             "created_at": self.now(),
             "data": data,
         }
         body = msgspec.json.encode(event).decode()
-        self.events.append(body)
+        self.events.append((location_id or "", body))
         for subscription in self.table("subscriptions").values():
             types = subscription["event_types"]
             if subscription["enabled"] and ("*" in types or kind in types):
@@ -191,7 +193,12 @@ class State:
         kept = msgspec.json.decode(data)
         self.clock.set(parse_instant(kept["clock"]["now"]), scale=kept["clock"]["scale"])
         self.tables, self.counters = kept["tables"], kept["counters"]
-        self.events, self.attempts = kept["events"], kept["attempts"]
+        self.events = msgspec.convert(kept["events"], list[tuple[str, str]])
+        self.attempts = kept["attempts"]
         self.fresh = deque(msgspec.convert(kept["pending"], list[Delivery]))
         self.pending = {delivery.key: delivery for delivery in self.fresh}
         self.revision += 1
+
+
+def _tells_place(kind: str) -> bool:
+    return kind.startswith(("payout.", "location."))

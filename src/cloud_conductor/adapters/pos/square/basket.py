@@ -119,7 +119,7 @@ def _line(
     sign: int,
     return_of: str | None,
 ) -> LinePart:
-    """net = total - tax - apportioned service: true for exclusive, inclusive and mixed lines.
+    """Net = total - tax - apportioned service: true for exclusive, inclusive and mixed lines.
 
     Square deducts an inclusive tax from `gross_sales_money` in some countries and leaves it in
     elsewhere; so gross is taken back from the net (R-4.3, R-10.4).

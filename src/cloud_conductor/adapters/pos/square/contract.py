@@ -48,25 +48,40 @@ def findings_of(body: bytes, kind: type, error: Exception) -> tuple[Finding, ...
     return (Finding(CONTRACT, _pointer_of(where.rstrip("`")), reason),)
 
 
-def currency_findings(body: bytes, currency: str | None) -> tuple[Finding, ...]:
-    """Amounts of a readable body that are not in `currency` (None: any of ISO 4217, R-1.2).
+def currency_findings(body: bytes, path: str, currency: str) -> tuple[Finding, ...]:
+    """Amounts of the object at `path` of a readable body that are not in `currency` (R-1.2).
 
-    One finding per wrong currency, at its first place in the document.
+    One finding per wrong currency, at its first place, pointing from the object.
     """
+    found = msgspec.json.decode(body)
+    for step in path.split("/")[1:]:
+        found = found[step]
     first: dict[str, tuple[str | int, ...]] = {}
-    for path, code in _currencies(msgspec.json.decode(body), ()):
-        if code != currency and not (currency is None and code in EXPONENTS):
-            first.setdefault(code, path)
+    for place, code in _currencies(found, ()):
+        if code != currency:
+            first.setdefault(code, place)
     return tuple(
         Finding(
             CURRENCY_MISMATCH if code in EXPONENTS else UNKNOWN_CURRENCY,
-            pointer(path),
+            pointer(place),
             f"an amount is not in the store's currency {currency}"
             if code in EXPONENTS
             else "the currency is not in ISO 4217 (R-1.2)",
         )
-        for code, path in first.items()
+        for code, place in first.items()
     )
+
+
+def object_id(body: bytes, path: str) -> str:
+    """The id of the object at `path`, or of the body; empty where there is none to read."""
+    try:
+        found = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    for step in path.split("/")[1:]:
+        found = found.get(step) if isinstance(found, dict) else None
+    name = found.get("id") if isinstance(found, dict) else None
+    return name if isinstance(name, str) else ""
 
 
 def pointer(path: list[str | int] | tuple[str | int, ...]) -> str:

@@ -4,7 +4,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from cloud_conductor.adapters.pos.square import wire
-from cloud_conductor.adapters.pos.square.basket import Basket, LinePart, TaxPart, basket_of
+from cloud_conductor.adapters.pos.square.basket import (
+    Basket,
+    LinePart,
+    ServicePart,
+    TaxPart,
+    basket_of,
+)
 from cloud_conductor.adapters.pos.square.rows import (
     MICRO,
     DiscountRow,
@@ -55,9 +61,7 @@ class Sale:
         self.order = order
         self.source_created_at = order.closed_at or order.created_at
         self.clock_suspect = clock is not None and is_clock_suspect(clock, self.source_created_at)
-        self.occurred_at = (
-            self.source_created_at if clock is None or self.clock_suspect else clock
-        )
+        self.occurred_at = self.source_created_at if clock is None or self.clock_suspect else clock
         self.state = CLOSED_STATES[order.state]
         self.basket = basket_of(order) if self.state == "closed" else Basket([], [], 0, 0, [])
         self.source_total = _source_total(order)
@@ -209,7 +213,8 @@ def _discount_kind(cut: wire.Discount) -> str:
 def _add_taxes(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
     """Tax rows per authority; sales and returns are split apart, each over the whole order."""
     groups: dict[tuple[str, str, str | None, bool], list[TaxPart]] = {}
-    for owner in (*sale.basket.lines, *sale.basket.services):
+    owners: list[LinePart | ServicePart] = [*sale.basket.lines, *sale.basket.services]
+    for owner in owners:
         for part in owner.taxes:
             tax = part.tax
             key = (owner.event, tax.name or "Tax", tax.percentage, tax.type == "INCLUSIVE")
@@ -221,11 +226,11 @@ def _add_taxes(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
             parts, telescope([part.amount for part in parts], split.weights), strict=True
         ):
             for authority, share in zip(split.authorities, shares, strict=True):
-                key = (event, part.owner, name, authority.jurisdiction)
-                if key in merged:
-                    merged[key].amount_minor += share
+                place = (event, part.owner, name, authority.jurisdiction)
+                if place in merged:
+                    merged[place].amount_minor += share
                     continue
-                merged[key] = TaxRow(
+                merged[place] = TaxRow(
                     head=head,
                     sale_id=sale.order.id,
                     line_uid=part.owner,
@@ -258,8 +263,10 @@ def _add_services(sheet: Sheet, sale: Sale, head: int) -> None:
 
 
 def _add_tenders(sheet: Sheet, order: wire.Order, head: int) -> None:
-    """Payments, and the refunds of a return. An order that was only refunded later lists those
-    refunds too: they belong to the return order, not to it."""
+    """Payments, and the refunds of a return.
+
+    An order that was only refunded later lists those refunds too: they belong to the return order.
+    """
     rows = sheet.rows["sale_tenders"]
     kinds = {}
     for tender in order.tenders or ():

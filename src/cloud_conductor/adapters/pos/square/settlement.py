@@ -220,8 +220,11 @@ def gift_card_row(activity: wire.GiftCardActivity, head: int) -> Row:
 
 
 def product_rows(item: wire.CatalogItem, head: int) -> list[Row]:
-    """One row per variation: what a line points at. department is the category's product_id
-    (`category:<id>`) until a seal resolves its name as of the sale."""
+    """One row per variation: what a line points at.
+
+    department is the category's product_id (`category:<id>`): a seal resolves its name as of the
+    sale.
+    """
     data = item.item_data or wire.Item()
     category = _category_of(data)
     return [

@@ -72,5 +72,3 @@ def telescope(amounts: Sequence[int], weights: tuple[int, ...]) -> list[tuple[in
 @lru_cache(maxsize=65_536)
 def _allocated(total: int, weights: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(allocate(total, weights))
-
-

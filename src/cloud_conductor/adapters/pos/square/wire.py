@@ -30,8 +30,10 @@ Version = Annotated[int, Meta(ge=0, le=2**62)]
 
 
 class Wire(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Base of all: immutable, and encoded without absent fields, so a new optional field changes
-    no version digest of an object that lacks it."""
+    """Base of all: immutable, and encoded without absent fields.
+
+    So a new optional field changes no version digest of an object that lacks it.
+    """
 
 
 class Money(Wire, frozen=True):

@@ -1,0 +1,1 @@
+"""Lakes: the processed zone as open tables."""

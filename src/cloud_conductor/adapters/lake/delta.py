@@ -1,0 +1,266 @@
+"""The processed zone as Delta tables on a local path, read through DuckDB.
+
+Docs: Delta Lake protocol ("Transaction Identifiers", "Commit Provenance"), delta-rs 1.6 Python
+API, DuckDB 2.0 "Reading and Writing Parquet". What Delta does not do is done here: a re-run with a
+known (app, version) would be accepted and double the rows, so the position is checked first; no
+file is ever fsynced, so `sync` does it before anybody relies on a position.
+
+One instance per process and thread: handles are held, because opening one grows with the log.
+"""
+# ruff: noqa: S608  # SQL is made of names from domain.schemas and of quoted paths, nothing else
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+
+from cloud_conductor.domain.errors import CursorGap, Transient
+from cloud_conductor.domain.schemas import ARRIVAL_COLUMNS, KEYS, PARENTS, PARTITIONED, TABLES
+
+COMMIT_ATTEMPTS_MAX = 8
+FILE_BYTES_MAX = 1 << 30  # one file a seal: a day of one retailer is far below
+MOVED = "moved"
+_WRITER = WriterProperties(compression="ZSTD")
+_FORBIDDEN = ("delta.enableDeletionVectors", "delta.columnMapping.mode")
+
+
+class DeltaLake:
+    """Satisfies ports.lake.Lake below one folder: `<root>/<table>/business_date=.../*.parquet`."""
+
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
+        self._handles: dict[str, DeltaTable] = {}
+        self._apps: dict[str, set[str]] = {}
+        self._durable: dict[str, set[str]] = {}
+        self._duck = duckdb.connect(config={"TimeZone": "UTC"})
+
+    def position(self, table: str, app: str) -> int:
+        """Last seq of `app` committed into the table; 0 for none."""
+        self._apps.setdefault(table, set()).add(app)
+        handle = self._fresh(table)
+        return (handle.transaction_version(app) or 0) if handle else 0
+
+    def append(self, table: str, rows: pa.Table, *, app: str, lo: int, hi: int) -> bool:
+        """Add rows of log range (lo, hi] in one commit; see ports.lake.Lake.
+
+        Another writer's commit in between (a seal) is waited out by a fresh look, at most
+        COMMIT_ATTEMPTS_MAX times.
+        """
+        assert lo < hi, f"empty range ({lo}, {hi}]"
+        self._create(table)
+        for _ in range(COMMIT_ATTEMPTS_MAX):
+            done = self.position(table, app)
+            if done >= hi:
+                return False
+            if done != lo:
+                raise CursorGap(
+                    f"table {table} holds the log to {done} for {app}, not to {lo}: the lake and"
+                    " the state folder are not of one piece"
+                )
+            try:
+                write_deltalake(
+                    self._handles[table],
+                    rows.select(TABLES[table].names).cast(TABLES[table]),
+                    mode="append",
+                    writer_properties=_WRITER,
+                    commit_properties=CommitProperties(
+                        app_transactions=[Transaction(app, hi)], max_commit_retries=0
+                    ),
+                )
+            except CommitFailedError:
+                continue
+            return True
+        raise Transient(f"table {table} is being written by others", hint="try again")
+
+    def replace(self, table: str, business_date: date, rows: pa.Table) -> None:
+        """Replace one partition by sorted rows, in one file.
+
+        Stands on the version this instance read last: rows that others added since are never
+        dropped, the commit is refused (Transient) and the caller reads again. ValueError on rows
+        of another date.
+        """
+        dates = rows["business_date"].unique().to_pylist()
+        if any(day != business_date for day in dates):
+            raise ValueError(f"rows of {dates} do not belong into {business_date}")
+        handle = self._handles.get(table)
+        if handle is None:
+            raise ValueError(f"table {table} was not read before it is replaced")
+        ordered = rows.cast(TABLES[table]).sort_by([(key, "ascending") for key in KEYS[table]])
+        try:
+            write_deltalake(
+                handle,
+                ordered.combine_chunks(),
+                mode="overwrite",
+                predicate=f"business_date = '{business_date.isoformat()}'",
+                target_file_size=FILE_BYTES_MAX,
+                writer_properties=_WRITER,
+                commit_properties=CommitProperties(max_commit_retries=0),
+            )
+        except CommitFailedError as error:
+            raise Transient(
+                f"table {table}, {business_date}: rows were added while it was being sealed",
+                hint="seal again",
+            ) from error
+
+    def uris(self, table: str, dates: Sequence[date] | None = None) -> list[str]:
+        """Addresses of the table's live files, sorted; of some business dates or of all."""
+        handle = self._fresh(table)
+        return _live(handle, dates) if handle else []
+
+    def dates(self, table: str) -> list[date]:
+        """Business dates that have a partition, sorted."""
+        found = {part for uri in self.uris(table) if (part := _date_of(uri)) is not None}
+        return sorted(found)
+
+    def read(
+        self,
+        table: str,
+        dates: Sequence[date] | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+    ) -> pa.Table:
+        """Latest version per key and business date, tombstones out, sorted; see ports.lake.Lake."""
+        schema = TABLES[table]
+        wanted = pa.schema([schema.field(name) for name in columns or schema.names])
+        parent = PARENTS.get(table)
+        parent_uris = self.uris(parent[0], dates) if parent else []
+        uris = self.uris(table, dates)
+        if not uris or (parent and not parent_uris):
+            return wanted.empty_table()
+        query = _latest(table, uris)
+        if parent:
+            name, keys = parent
+            same = (*keys, "business_date", "version_rank", "version_digest")
+            query = (
+                f"select c.* from ({query}) c semi join ({_latest(name, parent_uris)}) p"
+                f" on {' and '.join(f'c.{column} = p.{column}' for column in same)}"
+            )
+        query = f"select {', '.join(wanted.names)} from ({query}) order by {', '.join(KEYS[table])}"
+        return self._duck.sql(query).to_arrow_table().cast(wanted)
+
+    def digest(self, table: str, business_date: date) -> str:
+        """SHA-256 over the sorted rows without arrival columns: what `identical` means (INV-14).
+
+        Of a table that is not partitioned, over all of it. A row is the text of its columns, apart by U+001F, null as U+0000: instants in microseconds
+        since 1970, decimals with six digits.
+        """
+        latest = self.read(table, [business_date])
+        columns = [field for field in TABLES[table] if field.name not in ARRIVAL_COLUMNS]
+        parts = ", ".join(f"coalesce({_as_text(field)}, chr(0))" for field in columns)
+        self._duck.register("latest", latest)
+        texts = self._duck.sql(
+            f"select concat_ws(chr(31), {parts}) as text from latest"
+            f" order by {', '.join(KEYS[table])}"
+        ).to_arrow_table()["text"]
+        self._duck.unregister("latest")
+        digest = hashlib.sha256()
+        for text in texts.to_pylist():
+            digest.update(text.encode() + b"\n")
+        return digest.hexdigest()
+
+    def sync(self) -> Mapping[str, int]:
+        """Fsync what was added since the last call; returns app -> position now durable.
+
+        The first call for a table syncs all its live files: another process may have died between
+        its commit and its sync.
+        """
+        positions = {}
+        for table in sorted(self._handles):
+            handle = self._fresh(table)
+            assert handle is not None
+            known = self._durable.setdefault(table, set())
+            log = self.root / table / "_delta_log"
+            present = {*_live(handle, None), *(str(entry) for entry in log.iterdir())}
+            added = sorted(present - known)
+            for path in added:
+                _fsync(Path(path))
+            for folder in sorted({str(Path(path).parent) for path in added}):
+                _fsync(Path(folder))
+            if added:
+                _fsync(self.root / table)
+                _fsync(self.root)
+            self._durable[table] = present
+            for app in self._apps.get(table, ()):
+                positions[app] = handle.transaction_version(app) or 0
+        return positions
+
+    def _create(self, table: str) -> None:
+        if self._fresh(table) is not None:
+            return
+        folder = self.root / table
+        folder.mkdir(parents=True, exist_ok=True)
+        keys = ["business_date"] if table in PARTITIONED else None
+        DeltaTable.create(folder, TABLES[table], mode="ignore", partition_by=keys)
+        self._fresh(table)
+
+    def _fresh(self, table: str) -> DeltaTable | None:
+        """The held handle at the table's newest version; None while there is no table."""
+        handle = self._handles.get(table)
+        if handle is not None:
+            handle.update_incremental()
+            return handle
+        try:
+            handle = DeltaTable(self.root / table)
+        except TableNotFoundError:
+            return None
+        features = handle.metadata().configuration
+        assert not any(name in features for name in _FORBIDDEN), (
+            f"{table}: a list of files would not see {features}"
+        )
+        self._handles[table] = handle
+        return handle
+
+
+def _live(handle: DeltaTable, dates: Sequence[date] | None) -> list[str]:
+    uris = sorted(handle.file_uris())
+    if dates is None:
+        return uris
+    days = set(dates)
+    return [uri for uri in uris if (day := _date_of(uri)) is None or day in days]
+
+
+def _date_of(uri: str) -> date | None:
+    _, found, rest = uri.partition("/business_date=")
+    return date.fromisoformat(rest.partition("/")[0]) if found else None
+
+
+def _latest(table: str, uris: Sequence[str]) -> str:
+    """SQL: the winning version of every key and business date, tombstones left out (INV-14).
+
+    Newest first, at one rank the larger digest; a tombstone beats the row of its own version; equal
+    versions are equal rows, of which the one that came first is kept.
+    """
+    files = ", ".join("'" + uri.replace("'", "''") + "'" for uri in uris)
+    hive = (
+        "hive_partitioning=true, hive_types={'business_date': date}"
+        if table in PARTITIONED
+        else "hive_partitioning=false"
+    )
+    has_state = "state" in TABLES[table].names
+    moved = f"(state = '{MOVED}') desc, " if has_state else ""
+    rows = (
+        f"select * from read_parquet([{files}], {hive}) qualify row_number() over ("
+        f"partition by business_date, {', '.join(KEYS[table])}"
+        f" order by version_rank desc, version_digest desc, {moved}log_seq) = 1"
+    )
+    return f"select * from ({rows}) where state <> '{MOVED}'" if has_state else rows
+
+
+def _as_text(field: pa.Field) -> str:
+    if pa.types.is_timestamp(field.type):
+        return f"epoch_us({field.name})::varchar"
+    return f"{field.name}::varchar"
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

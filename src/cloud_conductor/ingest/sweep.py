@@ -1,0 +1,51 @@
+"""When a source is swept, and over which span of time."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class SweepPlan(msgspec.Struct, frozen=True):
+    """How one source is swept.
+
+    overlap: lists are eventually consistent, so each sweep reaches back over the end of the one
+    before. start: what happened earlier is not asked for.
+    """
+
+    interval: timedelta = timedelta(seconds=60)
+    overlap: timedelta = timedelta(minutes=5)
+    start: datetime = EPOCH
+
+
+def window(
+    plan: SweepPlan, watermark: datetime | None, now: datetime, *, standing: bool
+) -> tuple[datetime, datetime]:
+    """Half-open span `[since, until)` of the next sweep.
+
+    standing: the kind says what is, not what happened, so its first sweep has no start. A clock
+    that was set back asks for more, never for less.
+    """
+    if watermark is None:
+        return (EPOCH if standing else min(plan.start, now)), now
+    floor = EPOCH if standing else plan.start
+    return max(floor, min(watermark, now) - plan.overlap), max(watermark, now)
+
+
+def due(
+    plans: Mapping[str, SweepPlan],
+    kinds: Mapping[str, Iterable[str]],
+    finished: Mapping[tuple[str, str], datetime],
+    now: datetime,
+) -> list[tuple[str, str]]:
+    """(source, kind) to sweep now, in order. finished: when each last succeeded, if ever."""
+    return [
+        (source, kind)
+        for source, plan in plans.items()
+        for kind in kinds[source]
+        if (source, kind) not in finished
+        or now - finished[source, kind] >= plan.interval
+        or now < finished[source, kind]
+    ]

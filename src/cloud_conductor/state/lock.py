@@ -1,0 +1,36 @@
+"""One living scheduler per state directory, by an exclusive lock that dies with its process."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cloud_conductor.domain.errors import LeaseLost
+
+LOCK_NAME = "scheduler.lock"
+
+
+@contextmanager
+def state_lock(state_dir: Path) -> Iterator[None]:
+    """Hold the scheduler's lock. Raises LeaseLost at once when a living process has it.
+
+    Two engines under one executor id would each recover the other's running work and do it twice;
+    the kernel frees the lock however its process ends, kill -9 included.
+    """
+    state_dir.mkdir(parents=True, exist_ok=True)
+    handle = os.open(state_dir / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(handle, 32, 0).decode("ascii", "replace").strip()
+            raise LeaseLost(
+                f"process {holder or '?'} is the scheduler of {state_dir}",
+                hint="conductor status",
+            ) from None
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(handle)
