@@ -1,10 +1,12 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from cloud_conductor.adapters.log.postgres import PostgresLog
 from cloud_conductor.adapters.log.sqlite import SqliteLog
+from cloud_conductor.domain.errors import VendorUnavailable
 from cloud_conductor.ports.log import EventLog
 from cloud_conductor.testing.log import LogContract, OpenLog, new_event
 
@@ -69,4 +71,24 @@ def test_a_hash_collision_loses_no_event_on_sqlite(tmp_path: Path) -> None:
 def test_a_hash_collision_loses_no_event_on_postgres(postgres_fresh_url: str) -> None:
     log = PostgresLog(postgres_fresh_url, digest=_one_key_for_all)
     _check_collisions(log)
+    log.close()
+
+
+@pytest.mark.postgres
+def test_a_lost_server_connection_is_an_outage_and_the_next_append_reconnects(
+    postgres_fresh_url: str,
+) -> None:
+    log = PostgresLog(postgres_fresh_url)
+    log.append([new_event("e-1")])
+    with psycopg.connect(postgres_fresh_url, autocommit=True) as other:
+        other.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
+    with pytest.raises(VendorUnavailable):
+        log.append([new_event("e-2")])
+    with pytest.raises(VendorUnavailable):
+        log.read("0", 0)
+    assert not log.append([new_event("e-2")])[0].duplicate
+    assert [event.event_id for event in log.read("0", 0)] == ["e-1", "e-2"]
     log.close()

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ from cloud_conductor.ingest.flow import (
     run_archive,
     run_due_sweeps,
     run_fetch,
+    run_span,
     run_sweep,
     run_sweeps,
 )
@@ -338,6 +340,32 @@ def test_an_archive_killed_between_its_files_makes_the_same_files_again(house: H
     run_archive(house.deps)
     rows = _raw_rows(house)
     assert [row["seq"] for row in rows] == [event.seq for event in house.events()]
+
+
+def test_two_processes_that_archive_at_once_write_every_event_once(house: House) -> None:
+    house.play()
+    run_sweeps(house.deps, house.now)
+    start_ = threading.Barrier(4)
+
+    def archive() -> None:
+        start_.wait()
+        run_archive(house.deps)
+
+    with ThreadPoolExecutor(4) as pool:
+        for one in [pool.submit(archive) for _ in range(4)]:
+            one.result()
+    assert [row["seq"] for row in _raw_rows(house)] == [event.seq for event in house.events()]
+
+
+def test_a_backfill_reads_a_span_again_and_moves_no_watermark(house: House) -> None:
+    house.play()
+    run_sweep(house.deps, "square", "order", house.now)
+    before = state.sweep_states(house.deps.engine)
+    day = datetime(2026, 11, 21, tzinfo=UTC)
+    span = run_span(house.deps, "square", day, day + timedelta(days=1))
+    assert span.objects > span.new > 0
+    assert state.sweep_states(house.deps.engine) == before
+    assert run_span(house.deps, "square", day, day + timedelta(days=1)).new == 0
 
 
 class FullDisk:

@@ -9,11 +9,13 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from cloud_conductor.adapters.log.sqlite import SqliteLog
 from cloud_conductor.adapters.objects.local import LocalObjects
+from cloud_conductor.domain.events import NewEvent
 from cloud_conductor.sandbox.http import start
 from cloud_conductor.sandbox.scenario import golden
 from cloud_conductor.sandbox.square import Seller, simulator
@@ -45,7 +47,7 @@ def test_killed_runs_leave_the_log_and_the_raw_zone_whole(tmp_path: Path) -> Non
     golden.play(seller.call, seller.state.clock.set)
     now = (seller.state.instant() + timedelta(seconds=1)).isoformat()
     log = SqliteLog(tmp_path / "log.sqlite")
-    log.append([_webhook(body) for body in _event_bodies(seller)])
+    log.append(_webhooks(seller))
     with start(simulator(seller)) as running:
         finished = [
             _run(running.url, tmp_path, now, kill_after_s=dice.uniform(0.0, 0.4))
@@ -68,15 +70,10 @@ def test_killed_runs_leave_the_log_and_the_raw_zone_whole(tmp_path: Path) -> Non
     log.close()
 
 
-def _event_bodies(seller: Seller) -> list[dict[str, object]]:
-    bodies: list[dict[str, object]] = seller.call("GET", "/sandbox/dump")["events"]
-    return bodies
-
-
-def _webhook(body: dict[str, object]) -> object:
-    event = new_event(str(body["event_id"]), body=json.dumps(body).encode())
-    return type(event)(**{**_fields(event), "kind": str(body["type"])})
-
-
-def _fields(event: object) -> dict[str, object]:
-    return {name: getattr(event, name) for name in event.__struct_fields__}
+def _webhooks(seller: Seller) -> list[NewEvent]:
+    return [
+        msgspec.structs.replace(
+            new_event(body["event_id"], body=json.dumps(body).encode()), kind=body["type"]
+        )
+        for body in seller.call("GET", "/sandbox/dump")["events"]
+    ]

@@ -25,7 +25,7 @@ def _kill_a_writer_after(target: str, acknowledged_min: int) -> list[str]:
         seen = [child.stdout.readline().strip() for _ in range(acknowledged_min)]
         child.send_signal(signal.SIGKILL)
         rest = child.stdout.read()
-    seen += [line for line in rest.splitlines(keepends=False)]
+    seen += rest.splitlines()
     return seen if rest.endswith("\n") or not rest else seen[:-1]
 
 

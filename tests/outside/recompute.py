@@ -268,9 +268,10 @@ def check_store_days(kept: Kept, demo: Mapping[str, Any]) -> Iterator[str]:
     yield same("store_days", said if isinstance(said, int) else len(said), len(meant))
 
 
-def check_levels(_kept: Kept, demo: Mapping[str, Any]) -> Iterator[str]:
-    """Check that each level names two sources and leaves nothing unexplained; and the sum."""
+def check_levels(kept: Kept, demo: Mapping[str, Any]) -> Iterator[str]:
+    """Check that each level names two sources, covers its population and explains all of it."""
     yield same("levels", sorted(demo["levels"]), list(LEVELS))
+    floors = populations(kept)
     for name, level in demo["levels"].items():
         if level["state"] == "not_connected":
             continue
@@ -278,9 +279,32 @@ def check_levels(_kept: Kept, demo: Mapping[str, Any]) -> Iterator[str]:
             raise DifferenceError(f"{name} does not name two sources: {level['sources']}")
         if level["state"] == "green" and level["open"]:
             raise DifferenceError(f"{name} is green with {level['open']} open items")
+        covered = level["matched"] + level["explained"] + level["open"]
+        if covered < floors[name]:
+            raise DifferenceError(f"{name} covers {covered} items of at least {floors[name]}")
+    yield f"levels cover at least: {floors}"
     left = sum(abs(int(level["unexplained_minor"] or 0)) for level in demo["levels"].values())
     yield same("unexplained_minor", demo["unexplained_minor"], left)
     yield same("unexplained_minor", demo["unexplained_minor"], 0)
+
+
+def populations(kept: Kept) -> dict[str, int]:
+    """Give the least each level must cover, from the two simulators' dumps (INV-28).
+
+    Completed sales for L1 and L2, captured payments and refunds for L3, payouts for L4, a day of
+    sales for L5, and live documents with our key for L6.
+    """
+    sales = sum(order["state"] == "COMPLETED" for order in kept.square["orders"])
+    captured = sum(payment["status"] == "COMPLETED" for payment in kept.square["payments"])
+    traded = sum(bool(row["trading"]) for row in kept.truth["store_days"])
+    return {
+        "L1": sales,
+        "L2": sales - len(kept.planted_orders),
+        "L3": captured + len(kept.square["refunds"]) - len(kept.planted_orders),
+        "L4": len(kept.truth["payouts"]),
+        "L5": traded,
+        "L6": sum(document.key is not None for document in documents(kept.xero)),
+    }
 
 
 def check_planted(kept: Kept, demo: Mapping[str, Any]) -> Iterator[str]:

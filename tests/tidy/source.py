@@ -8,7 +8,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "cloud_conductor"
 CODE_FOLDERS = ("src", "tests", "bench", "docs")
-UNTRACKED = {".venv", ".venv-tools", ".git", "__pycache__", "dist", "build", ".conductor"}
+UNTRACKED = {
+    ".venv", ".venv-tools", ".git", ".conductor", "__pycache__", "dist", "build", ".mypy_cache",
+    ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache",
+}  # fmt: skip
 
 
 @cache

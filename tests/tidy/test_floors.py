@@ -57,6 +57,8 @@ def test_a_planted_violation_breaks_its_contract(contract, copy):
     assert result.returncode != 0, result.stdout
     broken = [row for row in result.stdout.splitlines() if row.endswith("BROKEN")]
     assert any(row.startswith(contract) for row in broken), result.stdout
+    planted = f"cloud_conductor.{module.removesuffix('.py').replace('/', '.')} -> "
+    assert planted in result.stdout
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """The same break keeps its id and its age from run to run (R-14.7)."""
-        identity = "|".join((self.level, KINDS[self.code].family, self.store, self.key))
+        identity = f"{self.level}|{KINDS[self.code].family}|{self.store}|{self.key}"
         return hashlib.sha256(identity.encode()).hexdigest()[:16]
 
     @property

@@ -103,8 +103,8 @@ def fact_set_hash(tables: Mapping[str, pa.Table]) -> str:
         rows = pc.binary_join_element_wise(
             *columns, "\x1f", null_handling="replace", null_replacement=""
         )
-        for row in sorted(rows.to_pylist()):
-            digest.update(f"{name}\x1f{row}\x1e".encode())
+        lines = "\x1e".join(sorted(rows.to_pylist()))
+        digest.update(f"{name}\x1d{lines}\x1d".encode())
     return digest.hexdigest()
 
 

@@ -14,6 +14,7 @@ import msgspec
 from cloud_conductor.accounting import audit, outbox, posting
 from cloud_conductor.accounting.audit import Act, Flaw
 from cloud_conductor.accounting.deps import BooksDeps, record_acts, say
+from cloud_conductor.accounting.flow_breaks import accept_break, assign_break, record_levels
 from cloud_conductor.accounting.flow_drafts import (
     DraftResult,
     Withheld,
@@ -23,6 +24,7 @@ from cloud_conductor.accounting.flow_drafts import (
     draft_entries,
     problem_of,
     redraft,
+    withheld_of,
 )
 from cloud_conductor.domain.errors import OutcomeUnknown, Permanent, Transient
 from cloud_conductor.ports.ledger import LedgerDocument, PostingOutcome
@@ -31,9 +33,10 @@ from cloud_conductor.state.accounting import BatchRow, EntryRow, Writer
 from cloud_conductor.state.tables.accounting import BATCH
 
 __all__ = [
-    "BatchResult", "BooksDeps", "DraftResult", "Duplicate", "ReadBack", "Withheld", "approve",
-    "approve_by_policy", "draft_day", "draft_entries", "make_batches", "post_all",
-    "post_batch", "read_back", "redraft", "sweep_duplicates", "verify_audit",
+    "BatchResult", "BooksDeps", "DraftResult", "Duplicate", "ReadBack", "Withheld",
+    "accept_break", "approve", "approve_by_policy", "assign_break", "draft_day", "draft_entries",
+    "make_batches", "post_all", "post_batch", "read_back", "record_levels", "redraft",
+    "sweep_duplicates", "verify_audit", "withheld_of",
 ]  # fmt: skip
 
 TRIES_MAX = 1_000
@@ -73,7 +76,11 @@ def make_batches(deps: BooksDeps) -> list[BatchRow]:
     An approved entry dated in a period that was locked meanwhile is blocked (INV-19): its date is
     never moved silently (R-13.5).
     """
-    organisation, locked = deps.ledger.organisation(), deps.ledger.lock_date()
+    organisation = deps.ledger.organisation()
+    with deps.engine.connect() as connection:
+        if not books.entries(connection, states=("approved",), organisation=organisation):
+            return []
+    locked = deps.ledger.lock_date()
     size = min(deps.ledger.capabilities.documents_per_call_max, outbox.BATCH_DOCUMENTS_MAX)
     made: list[BatchRow] = []
     with books.writing(deps.engine) as writer:

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from cloud_conductor.accounting import approval, posting, versions
 from cloud_conductor.accounting.audit import Act
 from cloud_conductor.accounting.deps import BooksDeps, record_acts, say
-from cloud_conductor.accounting.facts import DayFacts
 from cloud_conductor.accounting.journal import DayEntries
 from cloud_conductor.domain.journal import KIND_ORDER, EntryKind, JournalEntry, posting_key
+from cloud_conductor.domain.stores import Store
 from cloud_conductor.state import accounting as books
 from cloud_conductor.state.accounting import EntryRow, Writer
 from cloud_conductor.state.tables.accounting import ENTRY
@@ -47,22 +47,33 @@ class _Wanted(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-def draft_day(deps: BooksDeps, facts: DayFacts, day: DayEntries, preparer: str) -> DraftResult:
-    """Drafts of one store-day: its entries, its blocked ones with their findings, and nothing else.
-
-    Kinds that the facts call for no more are taken back, also after posting (R-13.2).
-    """
+def withheld_of(store: Store, business_date: date, day: DayEntries) -> list[Withheld]:
+    """The entries of a store-day that its findings block, each with its reasons."""
     reasons: dict[tuple[EntryKind, str], list[str]] = {}
     for one in day.findings:
         if one.blocks:
             reason = f"{one.finding.code}: {one.finding.message}"
             reasons.setdefault((one.kind, one.source_id), []).append(reason)
-    withheld = [
-        Withheld(_frame(facts, kind, source_id), "; ".join(texts))
+    return [
+        Withheld(_frame(store, business_date, kind, source_id), "; ".join(texts))
         for (kind, source_id), texts in reasons.items()
     ]
-    covers = [(kind, facts.store, facts.business_date) for kind in KIND_ORDER]
-    return draft_entries(deps, day.entries, preparer, withheld=withheld, covers=covers)
+
+
+def draft_day(
+    deps: BooksDeps, store: Store, business_date: date, day: DayEntries, preparer: str
+) -> DraftResult:
+    """Drafts of one store-day: its entries, its blocked ones with their findings, nothing else.
+
+    Kinds that the facts call for no more are taken back, also after posting (R-13.2).
+    """
+    return draft_entries(
+        deps,
+        day.entries,
+        preparer,
+        withheld=withheld_of(store, business_date, day),
+        covers=[(kind, store.store, business_date) for kind in KIND_ORDER],
+    )
 
 
 def draft_entries(
@@ -239,7 +250,12 @@ def approve(
 
 def approve_by_policy(deps: BooksDeps) -> list[str]:
     """Approve what the configured policy allows (R-15.4). Gives the posting keys."""
+    if not deps.approval.auto_kinds:
+        return []
     organisation = deps.ledger.organisation()
+    with deps.engine.connect() as connection:
+        if not books.entries(connection, states=("draft",), organisation=organisation):
+            return []
     with books.writing(deps.engine) as writer:
         drafts = books.entries(writer.connection, states=("draft",), organisation=organisation)
         mappings = books.posted_mappings(writer.connection, organisation, approval.POLICY)
@@ -285,15 +301,15 @@ def _next_version(final: Sequence[EntryRow]) -> int:
     return final[-1].version + 1 if final else 1
 
 
-def _frame(facts: DayFacts, kind: EntryKind, source_id: str) -> JournalEntry:
+def _frame(store: Store, business_date: date, kind: EntryKind, source_id: str) -> JournalEntry:
     """An entry without lines: what it would be named."""
     return JournalEntry(
         kind=kind,
-        entity=facts.entity,
-        store=facts.store,
-        currency=facts.currency,
-        business_date=facts.business_date,
-        ledger_date=facts.business_date,
+        entity=store.entity,
+        store=store.store,
+        currency=store.currency,
+        business_date=business_date,
+        ledger_date=business_date,
         source_id=source_id,
         lines=(),
     )

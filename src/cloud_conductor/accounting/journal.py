@@ -302,34 +302,34 @@ def _costs(facts: DayFacts) -> list[_Draft]:
 
 
 def _custody(facts: DayFacts, bank_dates: Mapping[str, date]) -> list[_Draft]:
-    """CASH and DEPOSIT of every closed shift (§8)."""
-    drafts: list[_Draft] = []
+    """CASH and DEPOSIT of every closed shift, CASH first (§8)."""
+    cash: list[_Draft] = []
+    bags: list[_Draft] = []
     for shift in custody.closed_shifts(facts):
+        shift_id = shift.shift_id
         own = {
-            name: only(getattr(facts, name), "shift_id", (shift.shift_id,))
-            for name in FACTS_OF["CASH"]
+            name: only(getattr(facts, name), "shift_id", (shift_id,)) for name in FACTS_OF["CASH"]
         }
-        problem = custody.shift_problem(shift)
-        for kind, table in (
-            ("CASH", custody.cash_legs(shift)),
-            ("DEPOSIT", custody.deposit_legs(shift)),
-        ):
-            is_bag = kind == "DEPOSIT"
-            drafts.append(
-                _Draft(
-                    kind="DEPOSIT" if is_bag else "CASH",
-                    source_id=shift.shift_id,
-                    ledger_date=custody.deposit_date(
-                        facts.business_date, bank_dates.get(shift.shift_id)
-                    )
-                    if is_bag
-                    else facts.business_date,
-                    legs=table,
-                    fact_set_hash=fact_set_hash(own),
-                    findings=_of_source("DEPOSIT" if is_bag else "CASH", shift.shift_id, problem),
-                )
+        cash.append(
+            _Draft(
+                kind="CASH",
+                source_id=shift_id,
+                ledger_date=facts.business_date,
+                legs=custody.cash_legs(shift),
+                fact_set_hash=fact_set_hash(own),
+                findings=_of_source("CASH", shift_id, custody.shift_problem(shift)),
             )
-    return sorted(drafts, key=lambda draft: draft.kind)
+        )
+        bags.append(
+            _Draft(
+                kind="DEPOSIT",
+                source_id=shift_id,
+                ledger_date=custody.deposit_date(facts.business_date, bank_dates.get(shift_id)),
+                legs=custody.deposit_legs(shift),
+                fact_set_hash=fact_set_hash({"cash_shifts": own["cash_shifts"]}),
+            )
+        )
+    return cash + bags
 
 
 def _payouts(facts: DayFacts, fees_at: FeesAt) -> list[_Draft]:

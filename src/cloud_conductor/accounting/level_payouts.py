@@ -203,12 +203,12 @@ def _banked(tally: Tally, scope: Scope, settlement: Settlement, today: date) -> 
             continue
         (left,), (right,) = pair.left, pair.right
         message = f"{left.label}: the bank received {right.amount_minor}"
-        words = {"left": left.label, "right": right.label}
-        tally.record(
-            scope.found("L4", "D03", left.key, message, amount=pair.difference_minor, **words),
-            lefts=1,
-            rights=1,
+        differing = msgspec.structs.replace(
+            _break(scope, "D03", left, message),
+            amount_minor=pair.difference_minor,
+            right=right.label,
         )
+        tally.record(differing, lefts=1, rights=1)
     for item, _ in found.right_twice:
         tally.record(_break(scope, "D04", item, f"{item.key} is at the bank twice"), rights=1)
     for item, _ in found.left_twice:

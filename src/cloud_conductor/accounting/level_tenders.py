@@ -90,13 +90,18 @@ def _of_scope(scope: Scope, items: list[Item], named: set[str]) -> list[Item]:
 
 def _compare_pair(tally: Tally, scope: Scope, pair: Match) -> None:
     (left,), (right,) = pair.left, pair.right
-    words = {"left": left.label, "right": right.label}
     if pair.difference_minor:
         message = (
             f"{left.key}: the sale states {left.amount_minor}, the processor {right.amount_minor}"
         )
         differing = scope.found(
-            "L3", "D03", left.key, message, amount=pair.difference_minor, **words
+            "L3",
+            "D03",
+            left.key,
+            message,
+            amount=pair.difference_minor,
+            left=left.label,
+            right=right.label,
         )
         return tally.record(differing, lefts=1, rights=1)
     if left.business_date == right.business_date:
@@ -104,7 +109,9 @@ def _compare_pair(tally: Tally, scope: Scope, pair: Match) -> None:
     message = (
         f"{left.key}: sale of {left.business_date}, taken on {right.business_date} by the processor"
     )
-    timing = scope.found("L3", "D05", left.key, message, is_explained=True, **words)
+    timing = scope.found(
+        "L3", "D05", left.key, message, left=left.label, right=right.label, is_explained=True
+    )
     return tally.record(timing, lefts=1, rights=1)
 
 

@@ -14,7 +14,7 @@ config_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 
 
-class IsoDate(click.ParamType):
+class IsoDate(click.ParamType[date]):
     """A business date, YYYY-MM-DD."""
 
     name = "date"

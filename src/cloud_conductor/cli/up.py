@@ -24,8 +24,8 @@ def up(config_path: str | None, role: str | None) -> None:
     config = loading.load(path)
     logs.configure(role or "supervisor", config.state_dir)
     if role is None:
+        from cloud_conductor.cli.roles import prepare
         from cloud_conductor.serve import supervisor
-        from cloud_conductor.wiring.house import prepare
 
         address = prepare(path)
         click.echo(f"conductor is up; webhooks at {address}; Ctrl-C stops", err=True)
@@ -35,6 +35,6 @@ def up(config_path: str | None, role: str | None) -> None:
 
 
 def _run_role(role: str, path: Path) -> None:
-    from cloud_conductor.wiring import roles
+    from cloud_conductor.cli import roles
 
     {"gateway": roles.gateway, "worker": roles.worker, "scheduler": roles.scheduler}[role](path)

@@ -15,9 +15,19 @@ from cloud_conductor.domain.schemas import TABLES
 from cloud_conductor.state.conform import ObjectKey, Seen
 
 MOVED = "moved"
-OBJECT_IDS = {"sales": "sale_id", "tenders": "tender_id"}
-"""Tables whose objects change versions and dates, and the column that names the object. Of tenders
-a payment and its refunds have ids of their own, so `event` adds nothing."""
+SEPARATOR = "\x1f"
+_OBSERVED = (
+    "source",
+    "merchant_id",
+    "version_rank",
+    "version_digest",
+    "store",
+    "business_date",
+    "log_seq",
+    "received_at",
+)
+OBJECT_KEYS = {"sales": ("sale_id",), "tenders": ("event", "tender_id")}
+"""Tables whose objects change versions and dates, and the columns that name the object."""
 
 
 class Observed(msgspec.Struct, frozen=True):
@@ -64,27 +74,20 @@ class Fold:
 
 
 def observed_in(tables: Mapping[str, pa.Table]) -> list[Observed]:
-    """Every version of a sale or tender in decoded tables. One Python object per object version:
-    the fold is sequential by nature, and lines are not looked at."""
+    """Every version of a sale or tender in decoded tables.
+
+    One Python object per version: the fold is sequential by nature, and lines are not looked at.
+    """
     found = []
-    for name, id_column in OBJECT_IDS.items():
+    for name, keys in OBJECT_KEYS.items():
         table = tables.get(name)
         if table is None:
             continue
-        columns = (
-            "source",
-            "merchant_id",
-            id_column,
-            "version_rank",
-            "version_digest",
-            "store",
-            "business_date",
-            "log_seq",
-            "received_at",
-        )
-        for row in zip(*(table[column].to_pylist() for column in columns), strict=True):
-            source, merchant_id, object_id, rank, digest, store, day, seq, received_at = row
-            key = (name, source, merchant_id, object_id)
+        names = zip(*(table[key].to_pylist() for key in keys), strict=True)
+        shared = (table[column].to_pylist() for column in _OBSERVED)
+        for parts, row in zip(names, zip(*shared, strict=True), strict=True):
+            source, merchant_id, rank, digest, store, day, seq, received_at = row
+            key = (name, source, merchant_id, SEPARATOR.join(parts))
             seen = Seen(rank, digest, store, day.isoformat(), seq)
             found.append(Observed(key, seen, received_at))
     return found
@@ -104,7 +107,7 @@ def tombstone_rows(table: str, found: Iterable[Tombstone]) -> pa.Table:
                 "merchant_id": merchant_id,
                 "store": one.store,
                 "business_date": date.fromisoformat(one.business_date),
-                OBJECT_IDS[table]: object_id,
+                **dict(zip(OBJECT_KEYS[table], object_id.split(SEPARATOR), strict=True)),
                 "state": MOVED,
                 "version_rank": one.seen.version_rank,
                 "version_digest": one.seen.version_digest,
@@ -117,5 +120,3 @@ def tombstone_rows(table: str, found: Iterable[Tombstone]) -> pa.Table:
 
 def _order(seen: Seen) -> tuple[int, str]:
     return seen.version_rank, seen.version_digest
-
-

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.events import PARTITION, Event, NewEvent
 from cloud_conductor.ingest.archive import duplicate_file, raw_files
-from cloud_conductor.ingest.sweep import SweepPlan, due, window
+from cloud_conductor.ingest.sweep import EPOCH, SweepPlan, due, window
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.log import EventLog
 from cloud_conductor.ports.objects import ObjectStore
@@ -99,16 +99,19 @@ def run_fetch(deps: IngestDeps) -> Fetched:
     return total
 
 
-def run_sweep(deps: IngestDeps, source: str, kind: str, now: datetime) -> Swept:
+def run_sweep(
+    deps: IngestDeps, source: str, kind: str, now: datetime, vendor_now: datetime | None = None
+) -> Swept:
     """Read everything of one kind that changed since the last sweep, with overlap.
 
-    The watermark moves to `now` when all pages are durable in the log; on a failure it stays, and
+    vendor_now: the vendor's clock, which `updated_at` is told in; ours where it does not tell. The
+    watermark moves to it when all pages are durable in the log; on a failure it stays, and
     what was already appended is a duplicate the next time.
     """
     connection = deps.sources[source]
     known = state.sweep_state(deps.engine, source, kind)
     standing = kind in connection.adapter.STANDING_KINDS
-    since, until = window(connection.plan, known.watermark, now, standing=standing)
+    since, until = window(connection.plan, known.watermark, vendor_now or now, standing=standing)
     swept = Swept()
     try:
         for page in connection.adapter.sweep(kind, since, until):
@@ -162,13 +165,28 @@ def run_due_sweeps(deps: IngestDeps, now: datetime) -> Swept:
     )
 
 
+def run_span(deps: IngestDeps, source: str, start: datetime, end: datetime) -> Swept:
+    """Read everything of a source that changed in [start, end) again; no watermark moves.
+
+    For a backfill: what the log knows is a duplicate, what it does not is appended.
+    """
+    adapter = deps.sources[source].adapter
+    objects = new = 0
+    for kind in adapter.SWEEP_KINDS:
+        for page in adapter.sweep(kind, start, end):
+            objects += len(page)
+            new += _append(deps, page)
+    _tell("backfill.finished", source=source, objects=objects, new=new)
+    return Swept(objects=objects, new=new)
+
+
 def run_archive(deps: IngestDeps) -> Archived:
     """Write the log's new events and duplicates into the raw zone, up to the log's end."""
     total = Archived()
     for partition in deps.log.partitions():
-        while (done := _archive_range(deps, partition)).events:
+        while (done := _archive_range(deps, partition)) is not None:
             total = _added(total, done)
-    while (done := _archive_duplicates(deps)).duplicates:
+    while (done := _archive_duplicates(deps)) is not None:
         total = _added(total, done)
     if total.files:
         _tell("archive.written", files=total.files, events=total.events, dup=total.duplicates)
@@ -184,7 +202,7 @@ def _fetch_partition(deps: IngestDeps, source: str, partition: str) -> Fetched:
         if requests:
             total = _plus(total, _fetch(deps, source, requests))
         position = events[-1].seq
-        state.move_cursor(deps.engine, name, partition, position=position)
+        state.advance(deps.engine, name, partition, position=position)
     if total.wanted:
         now = deps.clock.now()
         state.sweep_succeeded(
@@ -228,9 +246,12 @@ def _append(deps: IngestDeps, events: list[NewEvent]) -> int:
 
 def _sweep_all(deps: IngestDeps, pairs: Iterable[tuple[str, str]], now: datetime) -> Swept:
     total, failure = Swept(), None
+    clocks: dict[str, datetime | None] = {}
     for source, kind in pairs:
         try:
-            swept = run_sweep(deps, source, kind, now)
+            if source not in clocks:
+                clocks[source] = deps.sources[source].adapter.now()
+            swept = run_sweep(deps, source, kind, now, clocks[source])
             total = Swept(objects=total.objects + swept.objects, new=total.new + swept.new)
         except ConductorError as error:
             failure = failure or error
@@ -239,18 +260,25 @@ def _sweep_all(deps: IngestDeps, pairs: Iterable[tuple[str, str]], now: datetime
     return total
 
 
-def _archive_range(deps: IngestDeps, partition: str) -> Archived:
-    """Archive the next range. It is announced first, so a killed run makes the same files again."""
+def _archive_range(deps: IngestDeps, partition: str) -> Archived | None:
+    """Archive the next range; None when there is none.
+
+    The range is announced before its files are made. A killed run makes the same files again, and
+    a process that runs beside this one makes the same files too.
+    """
     at = state.cursor(deps.engine, ARCHIVE, partition)
     events = _range(deps.log, partition, at)
     if not events:
-        return Archived()
+        return None
     hi = events[-1].seq
-    state.move_cursor(deps.engine, ARCHIVE, partition, position=at.position, planned=hi)
+    if state.announce(deps.engine, ARCHIVE, partition, at, planned=hi) != state.Cursor(
+        at.position, hi
+    ):
+        return Archived()  # another process was first: look again
     files = raw_files(events, lo=at.position + 1, hi=hi)
     for key, data in files.items():
         deps.raw.create(key, data)
-    state.move_cursor(deps.engine, ARCHIVE, partition, position=hi)
+    state.advance(deps.engine, ARCHIVE, partition, position=hi)
     return Archived(files=len(files), events=len(events))
 
 
@@ -270,18 +298,22 @@ def _range(events_log: EventLog, partition: str, at: state.Cursor) -> list[Event
     return [event for event in events if not at.planned or event.seq <= at.planned]
 
 
-def _archive_duplicates(deps: IngestDeps) -> Archived:
+def _archive_duplicates(deps: IngestDeps) -> Archived | None:
+    """The same for the duplicate deliveries, which have numbers of their own."""
     at = state.cursor(deps.engine, ARCHIVE_DUPLICATES, PARTITION)
     found = deps.log.duplicates(at.position, DUPLICATES_PER_FILE_MAX)
     if at.planned:
         found = [one for one in found if one[0] <= at.planned]
     if not found:
+        return None
+    hi = found[-1][0]
+    if state.announce(deps.engine, ARCHIVE_DUPLICATES, PARTITION, at, planned=hi) != state.Cursor(
+        at.position, hi
+    ):
         return Archived()
-    lo, hi = at.position + 1, found[-1][0]
-    state.move_cursor(deps.engine, ARCHIVE_DUPLICATES, PARTITION, position=at.position, planned=hi)
-    key, data = duplicate_file(found, lo=lo, hi=hi)
+    key, data = duplicate_file(found, lo=at.position + 1, hi=hi)
     deps.raw.create(key, data)
-    state.move_cursor(deps.engine, ARCHIVE_DUPLICATES, PARTITION, position=hi)
+    state.advance(deps.engine, ARCHIVE_DUPLICATES, PARTITION, position=hi)
     return Archived(files=1, duplicates=len(found))
 
 

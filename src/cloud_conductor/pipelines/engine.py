@@ -8,12 +8,11 @@ decided in the books, inside the step (R-13.6), never by the engine's record of 
 """
 
 import logging
-import re
 import threading
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from dbos import DBOS, DBOSClient, DBOSConfig
@@ -21,7 +20,7 @@ from sqlalchemy import Engine
 
 from cloud_conductor.accounting import flow
 from cloud_conductor.domain.errors import ConductorError
-from cloud_conductor.pipelines.score import Report, Score, StoreDay, Times, slot
+from cloud_conductor.pipelines.score import Report, Score, Times, slot
 from cloud_conductor.state import accounting as books
 from cloud_conductor.state.accounting import BatchRow
 from cloud_conductor.state.lock import state_lock
@@ -41,6 +40,8 @@ STEP_ATTEMPTS_MAX = 5
 KEEP_WORKFLOWS_MAX = 10_000
 ACCOUNTING, INGEST, CLOSING = "accounting", "ingest", "closing"
 ENDED_BADLY = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+
+Errand = Literal["sweep", "close", "reconcile"]
 
 _bound: list[Score] = []
 
@@ -90,9 +91,10 @@ class Scheduler:
         self._locks.close()
 
     def _run(self) -> None:
+        done: dict[str, int] = {}
         while not self._stopping.is_set():
             try:
-                run_due(self._score, self._times, self._score.books.clock.now())
+                run_due(self._score, self._times, self._score.books.clock.now(), done)
             except Exception:  # the loop outlives one bad pass; the next one starts afresh
                 log.exception("scheduler.failed", extra={"fields": {"outcome": "retry"}})
             self._stopping.wait(self._times.tick_s)
@@ -136,14 +138,25 @@ def start(
     return scheduler
 
 
-def run_due(played: Score, times: Times, now: datetime) -> None:
-    """Hand out everything due at `now`; asking again within the same interval hands out nothing."""
-    _hand_out(INGEST, "sweep", f"sweep-{slot(now, times.sweep_s):012d}")
-    days = played.due_days(now)
-    for what, every_s in (("close", times.close_s), ("reconcile", times.reconcile_s)):
-        for day in days:
-            name = _slug(f"{what}-{day.store}-{day.business_date}-{slot(now, every_s):012d}")
-            _hand_out(CLOSING, what, name, day.store, day.business_date)
+def run_due(played: Score, times: Times, now: datetime, done: dict[str, int] | None = None) -> None:
+    """Hand out everything due at `now`; asking again within the same interval hands out nothing.
+
+    done: errand -> the interval it was last handed out for; kept here so that a loop asks what is
+    due once per interval only. Without it the workflow ids alone prevent a second run.
+    """
+    done = {} if done is None else done
+    slots = {
+        "sweep": slot(now, times.sweep_s),
+        "close": slot(now, times.close_s),
+        "reconcile": slot(now, times.reconcile_s),
+    }
+    if done.get("sweep") != slots["sweep"]:
+        _hand_out(INGEST, "sweep", f"sweep-{slots['sweep']:012d}")
+    for what, due in (("close", played.due_dates), ("reconcile", played.due_reconciles)):
+        if done.get(what) != slots[what]:
+            for one in due(now):
+                _hand_out(CLOSING, what, f"{what}-{one}-{slots[what]:012d}", one.isoformat())
+    done.update(slots)
     hand_out_postings(played)
 
 
@@ -174,17 +187,27 @@ def enqueue_post(batch: BatchRow) -> str:
     raise RuntimeError(f"{batch.batch_id} ended badly {RUNS_PER_BATCH_MAX} times")
 
 
-def hand_over(engine: Engine, what: str, day: StoreDay | None, now: datetime) -> str:
-    """From another process: ask the living scheduler for a sweep, close or reconcile; gives its id."""
-    day_args = () if day is None else (day.store, day.business_date)
-    name = _slug("-".join((what, *day_args, f"asked-{int(now.timestamp() * 1_000):015d}")))
+def hand_over(engine: Engine, what: Errand, business_date: date | None, now: datetime) -> str:
+    """From another process: ask the living scheduler to do it; gives the workflow id."""
+    given = () if business_date is None else (business_date.isoformat(),)
+    name = "-".join((what, *given, f"asked-{int(now.timestamp() * 1_000):015d}"))
     client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
     try:
         queue = INGEST if what == "sweep" else CLOSING
-        client.enqueue({"queue_name": queue, "workflow_name": what, "workflow_id": name}, *day_args)
+        client.enqueue({"queue_name": queue, "workflow_name": what, "workflow_id": name}, *given)
     finally:
         client.destroy()
     return name
+
+
+def wait_for(engine: Engine, name: str) -> Report:
+    """Wait until a handed-over run has ended; gives its report, or raises what it failed with."""
+    client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
+    try:
+        report: Report = client.retrieve_workflow(name).get_result(polling_interval_sec=POLL_S)
+    finally:
+        client.destroy()
+    return report
 
 
 def status(engine: Engine) -> EngineStatus:
@@ -242,16 +265,13 @@ def sweep_workflow() -> Report:
 
 
 @DBOS.workflow(name="close", max_recovery_attempts=RECOVERIES_MAX)
-def close_workflow(store: str, business_date: str) -> Report:
-    """Close one store-day and queue what its policy approves."""
-    report = close_step(store, business_date)
-    hand_out_step()
-    return report
+def close_workflow(business_date: str) -> Report:
+    return close_step(business_date)
 
 
 @DBOS.workflow(name="reconcile", max_recovery_attempts=RECOVERIES_MAX)
-def reconcile_workflow(store: str, business_date: str) -> Report:
-    return reconcile_step(store, business_date)
+def reconcile_workflow(business_date: str) -> Report:
+    return reconcile_step(business_date)
 
 
 def _is_worth_repeating(error: BaseException) -> bool:
@@ -297,19 +317,14 @@ def sweep_step() -> Report:
     return dict(score().sweep())
 
 
-@DBOS.step(name="close_day", **_PATIENT)
-def close_step(store: str, business_date: str) -> Report:
-    return dict(score().close(StoreDay(store, business_date)))
+@DBOS.step(name="close_date", **_PATIENT)
+def close_step(business_date: str) -> Report:
+    return dict(score().close(date.fromisoformat(business_date)))
 
 
-@DBOS.step(name="reconcile_day", **_PATIENT)
-def reconcile_step(store: str, business_date: str) -> Report:
-    return dict(score().reconcile(StoreDay(store, business_date)))
-
-
-@DBOS.step(name="hand_out_postings", **_PATIENT)
-def hand_out_step() -> int:
-    return len(flow.approve_by_policy(score().books)) + len(flow.make_batches(score().books))
+@DBOS.step(name="reconcile_date", **_PATIENT)
+def reconcile_step(business_date: str) -> Report:
+    return dict(score().reconcile(date.fromisoformat(business_date)))
 
 
 def _register_queues() -> None:
@@ -324,7 +339,3 @@ def _hand_out(queue: str, what: str, name: str, *args: str, partition: str = "")
     if partition:
         options["queue_partition_key"] = partition
     DBOS.enqueue_workflow_with_options(options, *args)  # type: ignore[arg-type]
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9-]+", "-", name)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 import msgspec
 
@@ -12,24 +12,21 @@ Report = Mapping[str, str | int]
 """What a run leaves in the engine's own tables: counts and names, never rows."""
 
 
-class StoreDay(msgspec.Struct, frozen=True):
-    store: str
-    business_date: str
-
-
 @dataclass(frozen=True)
 class Score:
     """Functions by name. Each may be run again after a crash: all of them are idempotent.
 
-    sweep: read what the sources changed. due_days: store-days to close at an instant.
-    close: one store-day up to its drafts. reconcile: every level of one store-day.
+    sweep: read what the sources changed. due_dates, due_reconciles: business dates to close or to
+    compare at an instant. close: every store of a date up to its drafts. reconcile: every level of
+    a date.
     """
 
     books: BooksDeps
     sweep: Callable[[], Report]
-    due_days: Callable[[datetime], Sequence[StoreDay]]
-    close: Callable[[StoreDay], Report]
-    reconcile: Callable[[StoreDay], Report]
+    due_dates: Callable[[datetime], Sequence[date]]
+    due_reconciles: Callable[[datetime], Sequence[date]]
+    close: Callable[[date], Report]
+    reconcile: Callable[[date], Report]
 
 
 class Times(msgspec.Struct, frozen=True):

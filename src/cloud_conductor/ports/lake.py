@@ -35,6 +35,10 @@ class Lake(Protocol):
         """Business dates that have a partition, sorted."""
         ...
 
+    def newest(self, table: str) -> Mapping[date, int]:
+        """Largest log_seq of each business date, from file statistics: nothing is read."""
+        ...
+
     def read(
         self,
         table: str,
@@ -47,6 +51,10 @@ class Lake(Protocol):
 
     def digest(self, table: str, business_date: date) -> str:
         """SHA-256 over rows sorted by key without arrival columns: what `identical` means (INV-14)."""
+        ...
+
+    def digest_rows(self, table: str, rows: pa.Table) -> str:
+        """The digest of given rows of a table, e.g. of enriched ones of an open day."""
         ...
 
     def sync(self) -> Mapping[str, int]:

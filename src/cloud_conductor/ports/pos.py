@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 import pyarrow as pa
@@ -105,7 +105,7 @@ class PosVerifier(Protocol):
 
     def envelope(self, body: bytes) -> Envelope: ...
 
-    HEADERS_KEPT: tuple[bytes, ...]
+    HEADERS_KEPT: ClassVar[tuple[bytes, ...]]
 
 
 class PosDecoder(Protocol):
@@ -139,13 +139,17 @@ class PosAdapter(Protocol):
         """Each fetched object as its own event, with url and trigger."""
         ...
 
-    def sweep(self, kind: str, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
-        """Pages of objects changed in [since, until): the cursor poll that webhooks only hint at."""
+    def now(self) -> datetime | None:
+        """The vendor's own clock, asked now: what `updated_at` is told in. None if it won't say."""
         ...
 
-    SWEEP_KINDS: tuple[str, ...]
+    def sweep(self, kind: str, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
+        """Pages of objects changed in [since, until): the poll that webhooks only hint at."""
+        ...
 
-    STANDING_KINDS: tuple[str, ...]
+    SWEEP_KINDS: ClassVar[tuple[str, ...]]
+
+    STANDING_KINDS: ClassVar[tuple[str, ...]]
     """Sweep kinds that say what is, not what happened: their first sweep reaches back to 1970."""
 
     def control(self, location_id: str, start: datetime, end: datetime) -> list[Listed]:

@@ -14,6 +14,7 @@ from typing import Any
 
 REQUEST_FAULTS = ("lose_reply", "error_500_before", "error_500_after", "rate_limited", "slow")
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
+AFTER_WRITES = ("lose_reply", "error_500_after")
 WEBHOOK_FAULTS = ("duplicate", "delay", "reorder", "drop", "forge")
 FAULTS = REQUEST_FAULTS + WEBHOOK_FAULTS
 
@@ -23,7 +24,8 @@ class Fault:
     """When one kind of fault strikes.
 
     probability: chance per opportunity, 0..1. next: strike the coming `next` opportunities.
-    path: only paths beginning so. methods: only these HTTP methods (empty = all).
+    path: only paths (for webhooks: event types) beginning so. methods: only these HTTP methods
+    (empty = all; for faults that matter only after a write, all writes).
     seconds: length of `slow` and `delay`, real seconds; Retry-After of `rate_limited`.
     """
 
@@ -60,7 +62,8 @@ class FaultPlan:
             fields: dict[str, Any] = (
                 dict(value) if isinstance(value, dict) else {"probability": float(value)}
             )
-            fields["methods"] = tuple(fields.get("methods", ()))
+            usual = WRITES if kind in AFTER_WRITES else ()
+            fields["methods"] = tuple(fields.get("methods", usual))
             try:
                 self._planned[kind] = Fault(**fields)
             except TypeError as problem:

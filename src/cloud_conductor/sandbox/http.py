@@ -11,8 +11,10 @@ import contextlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any, Protocol, Self, cast
 from urllib.parse import parse_qsl
@@ -21,6 +23,7 @@ import msgspec
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from cloud_conductor.sandbox.clock import SandboxClock
 from cloud_conductor.sandbox.faults import FaultPlan
 
 Scope = MutableMapping[str, Any]
@@ -108,10 +111,13 @@ class StateFile:
         self._saved = revision
 
     async def keep(self) -> None:
-        """Save once a second until cancelled."""
+        """Save once a second until cancelled; a big state rests ten times as long as it took."""
+        pause_s = SAVE_EVERY_SECONDS
         while True:
-            await asyncio.sleep(SAVE_EVERY_SECONDS)
+            await asyncio.sleep(pause_s)
+            started = time.monotonic()
             self.save()
+            pause_s = max(SAVE_EVERY_SECONDS, 10 * (time.monotonic() - started))
 
 
 def plain_fault_answer(status: int, message: str, headers: dict[str, str]) -> Answer:
@@ -124,7 +130,8 @@ class Simulator:
     """An ASGI application around one handler.
 
     background: coroutines that run as long as the server does (webhook dispatch).
-    Paths under `/sandbox/` are never struck by a fault.
+    Paths under `/sandbox/` are never struck by a fault. clock: what the Date header tells, as a
+    vendor's own clock does; the machine's without it.
     """
 
     handle: Handler
@@ -132,6 +139,7 @@ class Simulator:
     state: StateFile | None = None
     background: Sequence[Background] = ()
     fault_answer: FaultAnswer = plain_fault_answer
+    clock: SandboxClock | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or the lifespan."""
@@ -157,13 +165,17 @@ class Simulator:
         elif self.faults.draw("error_500_before", method, path):
             await _write(send, self.fault_answer(500, "planned fault, nothing happened", {}))
         else:
-            answer = await self.handle(request)
+            answer = self._dated(await self.handle(request))
             if self.faults.draw("lose_reply", method, path):
                 await scope["extensions"]["sandbox.hang_up"]()
                 return
             if self.faults.draw("error_500_after", method, path):
                 answer = self.fault_answer(500, "planned fault, it happened", {})
             await _write(send, answer)
+
+    def _dated(self, answer: Answer) -> Answer:
+        now = self.clock.now().timestamp() if self.clock else time.time()
+        return replace(answer, headers={**answer.headers, "date": formatdate(now, usegmt=True)})
 
     def _faults(self, request: Request) -> Answer:
         """`/sandbox/faults`: GET tells, POST adds, DELETE clears."""
@@ -284,6 +296,7 @@ def _server(app: ASGIApp) -> uvicorn.Server:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        date_header=False,
         timeout_graceful_shutdown=2,
     )
     return uvicorn.Server(config)
@@ -310,9 +323,12 @@ def start(app: ASGIApp, *, port: int = 0) -> Running:
     raise TimeoutError(msg)
 
 
-def serve(app: ASGIApp, *, port: int = 0, announce: bool = True) -> None:
-    """Serve `app` on loopback until SIGINT or SIGTERM; prints `listening URL` once if asked."""
+def serve(app: ASGIApp, *, port: int = 0, announce: bool = True, notes: Sequence[str] = ()) -> None:
+    """Serve `app` on loopback until SIGINT or SIGTERM.
+
+    Prints `listening URL` once if asked, then the notes, a line each.
+    """
     with contextlib.closing(bind(port)) as listener:
         if announce:
-            print(f"listening {url_of(listener)}", flush=True)  # noqa: T201 - the promised line
+            print(f"listening {url_of(listener)}", *notes, sep="\n", flush=True)  # noqa: T201
         _server(app).run([listener])

@@ -11,6 +11,7 @@ conform room puts it into quarantine.
 
 import asyncio
 import hashlib
+import socket
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -187,8 +188,16 @@ class Gateway:
 class GatewayServer(uvicorn.Server):
     """A gateway on a bound socket. `run()` blocks until SIGTERM, SIGINT or `stop()`.
 
-    Stopping finishes the requests in hand and writes what was accepted.
+    Stopping finishes the requests in hand and writes what was accepted. `on_started` is called
+    with the port once requests are taken.
     """
+
+    on_started: Callable[[int], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.on_started is not None:
+            self.on_started(self.port)
 
     @property
     def port(self) -> int:
@@ -213,6 +222,7 @@ def gateway_server(app: AsgiApp, host: str, port: int) -> GatewayServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            proxy_headers=False,  # the subscription's URL is configured, never read from a request
             timeout_graceful_shutdown=STOP_TIMEOUT_S,
         )
     )

@@ -111,7 +111,7 @@ class _Child:
         try:
             self.process.wait(timeout=max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            log.error("role.killed", extra={"fields": {"role": self.role}})
+            log.warning("role.killed", extra={"fields": {"role": self.role}})
             self.process.kill()
             self.process.wait()
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 
 from cloud_conductor.domain.journal import EntryKind, JournalEntry
 from cloud_conductor.ports.ledger import DocumentType, Posting
-from cloud_conductor.state.tables.accounting import AUDIT, BATCH, BREAK, DAY, ENTRY, HEAD
+from cloud_conductor.state.tables.accounting import AUDIT, BATCH, BREAK, DAY, ENTRY, HEAD, LEVEL
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _HEAD_ID = 1
@@ -126,6 +126,7 @@ class DayRow(msgspec.Struct, frozen=True, kw_only=True):
     control_minor: int | None = None
     held_count: int | None = None
     held_minor: int | None = None
+    facts_seq: int | None = None
     note: str = ""
 
 
@@ -146,11 +147,24 @@ class BreakRow(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     message: str
     detected_us: int
+    effect_minor: int = 0
     left_ref: str = ""
     right_ref: str = ""
     hint: str = ""
     owner: str = ""
     reason: str = ""
+
+
+class LevelRow(msgspec.Struct, frozen=True):
+    """How a level of a store-day stood when it was last compared (R-14.4b)."""
+
+    store: str
+    business_date: str
+    level: str
+    state: str
+    unexplained_minor: int
+    compared_us: int
+    payload: str
 
 
 class AuditRow(msgspec.Struct, frozen=True):
@@ -195,6 +209,16 @@ class Writer:
         key = and_(DAY.c.store == row.store, DAY.c.business_date == row.business_date)
         self.connection.execute(delete(DAY).where(key))
         self.insert(DAY, [row])
+
+    def put_level(self, row: LevelRow) -> None:
+        """Insert or replace what one level of a store-day said."""
+        key = and_(
+            LEVEL.c.store == row.store,
+            LEVEL.c.business_date == row.business_date,
+            LEVEL.c.level == row.level,
+        )
+        self.connection.execute(delete(LEVEL).where(key))
+        self.insert(LEVEL, [row])
 
 
 @contextmanager
@@ -327,6 +351,18 @@ def days(connection: Connection) -> list[DayRow]:
     """Store-days by date and store."""
     found = select(DAY).order_by(DAY.c.business_date, DAY.c.store)
     return _rows(DayRow, connection.execute(found))
+
+
+def levels(
+    connection: Connection, store: str = "", business_date: date | None = None
+) -> list[LevelRow]:
+    """What the levels said last, by date, store and level; of one store or day, or of all."""
+    found = select(LEVEL).order_by(LEVEL.c.business_date, LEVEL.c.store, LEVEL.c.level)
+    if store:
+        found = found.where(LEVEL.c.store == store)
+    if business_date is not None:
+        found = found.where(LEVEL.c.business_date == business_date.isoformat())
+    return _rows(LevelRow, connection.execute(found))
 
 
 def current_breaks(

@@ -336,3 +336,22 @@ def _add_counts(connection: Connection, added: Mapping[tuple[str, str], int]) ->
         for (source, outcome), number in added.items()
     ]
     _upsert(connection, COUNT, rows)
+
+
+class Memory:
+    """What earlier batches left, bound to an engine."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def versions(self, keys: Iterable[ObjectKey]) -> dict[ObjectKey, Seen]:
+        return versions(self._engine, keys)
+
+    def clocks(self, source: str) -> dict[str, datetime]:
+        return clocks(self._engine, source)
+
+    def parents(self, source: str) -> dict[str, tuple[str, datetime]]:
+        return parents(self._engine, source)
+
+    def waiting(self, source: str, keys: Sequence[str]) -> list[Quarantined]:
+        return waiting(self._engine, source, keys)

@@ -1,10 +1,12 @@
 """Operations on the ingest room's tables: cursors and the write-down of sweeps."""
 
+import contextlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, Table, and_, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Table, and_, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from cloud_conductor.state.tables.ingest import CURSOR, SWEEP
 
@@ -34,22 +36,33 @@ class SweepState(msgspec.Struct, frozen=True):
 
 def cursor(engine: Engine, name: str, partition: str) -> Cursor:
     """Where a consumer stands; (0, 0) for one that never ran."""
-    wanted = and_(CURSOR.c.name == name, CURSOR.c.partition == partition)
+    query = select(CURSOR.c.position, CURSOR.c.planned).where(_at(name, partition))
     with engine.connect() as connection:
-        row = connection.execute(select(CURSOR.c.position, CURSOR.c.planned).where(wanted)).first()
+        row = connection.execute(query).first()
     return Cursor(*row) if row is not None else Cursor()
 
 
-def move_cursor(
-    engine: Engine, name: str, partition: str, *, position: int, planned: int = 0
-) -> None:
-    """Durable on return. One process moves a cursor at a time (the worker holds the role)."""
-    _put(
-        engine,
-        CURSOR,
-        {"name": name, "partition": partition},
-        {"position": position, "planned": planned},
-    )
+def advance(engine: Engine, name: str, partition: str, *, position: int) -> None:
+    """Move a cursor forward and forget what was announced up to there. Never backward.
+
+    Durable on return. Processes may race: the furthest one wins.
+    """
+    _make(engine, CURSOR, {"name": name, "partition": partition}, {"position": 0, "planned": 0})
+    behind = and_(_at(name, partition), CURSOR.c.position < position)
+    with engine.begin() as connection:
+        connection.execute(update(CURSOR).where(behind).values(position=position, planned=0))
+
+
+def announce(engine: Engine, name: str, partition: str, at: Cursor, *, planned: int) -> Cursor:
+    """Announce the range (at.position, planned], unless another process announced or moved first.
+
+    Gives what stands now; durable on return.
+    """
+    _make(engine, CURSOR, {"name": name, "partition": partition}, {"position": 0, "planned": 0})
+    free = and_(_at(name, partition), CURSOR.c.position == at.position, CURSOR.c.planned == 0)
+    with engine.begin() as connection:
+        connection.execute(update(CURSOR).where(free).values(planned=planned))
+    return cursor(engine, name, partition)
 
 
 def sweep_state(engine: Engine, source: str, kind: str) -> SweepState:
@@ -101,10 +114,26 @@ def sweep_failed(engine: Engine, source: str, kind: str, *, now: datetime, error
 
 
 def _put(engine: Engine, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:
+    """Update the row of a key, or make it; a process that makes it first does no harm."""
+    _make(engine, table, key, {})
     with engine.begin() as connection:
-        wanted = and_(*(table.c[name] == value for name, value in key.items()))
-        if connection.execute(update(table).where(wanted).values(values)).rowcount == 0:
-            connection.execute(insert(table).values({**key, **values}))
+        connection.execute(update(table).where(_is(table, key)).values(values))
+
+
+def _make(engine: Engine, table: Table, key: dict[str, Any], first: dict[str, Any]) -> None:
+    with engine.connect() as connection:
+        if connection.execute(select(table).where(_is(table, key))).first() is not None:
+            return
+    with contextlib.suppress(IntegrityError), engine.begin() as connection:
+        connection.execute(insert(table).values({**key, **first}))
+
+
+def _is(table: Table, key: dict[str, Any]) -> ColumnElement[bool]:
+    return and_(*(table.c[name] == value for name, value in key.items()))
+
+
+def _at(name: str, partition: str) -> ColumnElement[bool]:
+    return _is(CURSOR, {"name": name, "partition": partition})
 
 
 def _sweep(row: Any) -> SweepState:

@@ -107,24 +107,26 @@ _SALES: Sequence[tuple[str, date, datetime, str, int, int, int, int, int]] = (
     ("O10", DAY, datetime(2026, 11, 22, 6, 30, tzinfo=UTC), "closed", 8_00, 0, 71, 0, 8_71),
 )  # fmt: skip
 
+GOODS = "merchandise"
+
 # sale, line, event, kind, department, name, quantity, unit price, unit cost, gross, discount, tax, cost
 _LINES: Sequence[tuple[Any, ...]] = (
-    ("S1", "1", "sale", "merchandise", "Apparel", "Scarf", 1, "25.00", "10.50", 25_00, 2_50, 2_00, 10_50),
-    ("S2", "1", "sale", "merchandise", "Grocery", "Hamper", 1, "40.00", "21.00", 40_00, 0, 0, 21_00),
-    ("O1", "1", "sale", "merchandise", "Apparel", "Scarf", 2, "25.00", "10.50", 50_00, 5_00, 3_99, 21_00),
-    ("O1", "2", "sale", "merchandise", "Home", "Candle", 1, "15.50", "6.20", 15_50, 1_55, 1_24, 6_20),
-    ("O2", "1", "sale", "merchandise", "Grocery", "Honey", 1, "7.99", "4.30", 7_99, 0, 0, 4_30),
-    ("O2", "2", "sale", "merchandise", "Apparel", "Socks", 1, "19.99", "8.40", 19_99, 0, 1_77, 8_40),
-    ("O3", "1", "sale", "merchandise", "Café", "Lunch", 1, "12.40", "3.10", 12_40, 0, 1_10, 3_10),
+    ("S1", "1", "sale", GOODS, "Apparel", "Scarf", 1, "25.00", "10.50", 25_00, 2_50, 2_00, 10_50),
+    ("S2", "1", "sale", GOODS, "Grocery", "Hamper", 1, "40.00", "21.00", 40_00, 0, 0, 21_00),
+    ("O1", "1", "sale", GOODS, "Apparel", "Scarf", 2, "25.00", "10.50", 50_00, 5_00, 3_99, 21_00),
+    ("O1", "2", "sale", GOODS, "Home", "Candle", 1, "15.50", "6.20", 15_50, 1_55, 1_24, 6_20),
+    ("O2", "1", "sale", GOODS, "Grocery", "Honey", 1, "7.99", "4.30", 7_99, 0, 0, 4_30),
+    ("O2", "2", "sale", GOODS, "Apparel", "Socks", 1, "19.99", "8.40", 19_99, 0, 1_77, 8_40),
+    ("O3", "1", "sale", GOODS, "Café", "Lunch", 1, "12.40", "3.10", 12_40, 0, 1_10, 3_10),
     ("O4", "1", "sale", "gift_card", None, "Gift card", 1, "50.00", None, 50_00, 0, 0, None),
-    ("O5", "1", "sale", "merchandise", "Home", "Vase", 1, "35.00", "14.00", 35_00, 0, 3_11, 14_00),
-    ("O6", "1", "return", "merchandise", "Apparel", "Scarf", -1, "25.00", "10.50", -25_00, -2_50, -2_00, -10_50),
-    ("O7", "1", "sale", "merchandise", "Apparel", "Shirt", 1, "29.99", "12.60", 29_99, 0, 2_66, 12_60),
-    ("O7", "2", "return", "merchandise", "Apparel", "Socks", -1, "19.99", "8.40", -19_99, 0, -1_77, -8_40),
-    ("O8", "1", "sale", "merchandise", "Home", "Lamp", 1, "40.00", "16.00", 40_00, 0, 3_55, 16_00),
-    ("O9", "1", "sale", "merchandise", "Home", "Chair", 1, "84.00", None, 84_00, 0, 0, None),
-    ("O11", "1", "sale", "merchandise", "Home", "Frame", 1, "22.00", "8.80", 22_00, 5_00, 1_51, 8_80),
-    ("O10", "1", "sale", "merchandise", "Café", "Cake", 1, "8.00", "2.00", 8_00, 0, 71, 2_00),
+    ("O5", "1", "sale", GOODS, "Home", "Vase", 1, "35.00", "14.00", 35_00, 0, 3_11, 14_00),
+    ("O6", "1", "return", GOODS, "Apparel", "Scarf", -1, "25.00", "10.50", -25_00, -2_50, -2_00, -10_50),
+    ("O7", "1", "sale", GOODS, "Apparel", "Shirt", 1, "29.99", "12.60", 29_99, 0, 2_66, 12_60),
+    ("O7", "2", "return", GOODS, "Apparel", "Socks", -1, "19.99", "8.40", -19_99, 0, -1_77, -8_40),
+    ("O8", "1", "sale", GOODS, "Home", "Lamp", 1, "40.00", "16.00", 40_00, 0, 3_55, 16_00),
+    ("O9", "1", "sale", GOODS, "Home", "Chair", 1, "84.00", None, 84_00, 0, 0, None),
+    ("O11", "1", "sale", GOODS, "Home", "Frame", 1, "22.00", "8.80", 22_00, 5_00, 1_51, 8_80),
+    ("O10", "1", "sale", GOODS, "Café", "Cake", 1, "8.00", "2.00", 8_00, 0, 71, 2_00),
 )  # fmt: skip
 
 # sale, line, event, STATE, CITY, DISTRICT
@@ -268,7 +270,7 @@ def _lines() -> list[dict[str, Any]]:
             "line_uid": uid,
             "event": event,
             "line_kind": kind,
-            "is_sale": kind == "merchandise",
+            "is_sale": kind == GOODS,
             "name": name,
             "department": department,
             "quantity": Decimal(quantity),

@@ -38,6 +38,17 @@ def find_file(explicit: str | None, environ: Mapping[str, str] = os.environ) -> 
     return path
 
 
+def read_dotenv(folder: Path) -> None:
+    """Put KEY=VALUE lines of `.env` beside conductor.toml into the environment, where unset."""
+    file = folder / ".env"
+    if not file.is_file():
+        return
+    for line in file.read_text(encoding="utf-8").splitlines():
+        name, sign, value = line.strip().partition("=")
+        if sign and name and not name.startswith("#"):
+            os.environ.setdefault(name.strip(), value.strip().strip("\"'"))
+
+
 def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """The frozen configuration of a file. Raises ConfigError naming the key."""
     data = _read_toml(path)

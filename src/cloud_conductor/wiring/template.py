@@ -37,6 +37,8 @@ class Answers(msgspec.Struct, frozen=True):
     tax_splits: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = ()  # store, tax, parts
     tracking: str = ""
     calls_per_minute: int = 60
+    cutoffs: tuple[tuple[str, str], ...] = ()  # store, cut-off where it differs
+    only: tuple[str, ...] = ()  # location ids to take; empty: all
 
 
 # Role -> words that all stand in the name of the account that suits it, best first.
@@ -175,7 +177,7 @@ def _store(answers: Answers, place: Place) -> str:
     return f"""[stores.{code}]
 location = {_quoted(place.location_id)}
 time_zone = {_quoted(place.time_zone)}
-cutoff = {_quoted(answers.cutoff)}
+cutoff = {_quoted(dict(answers.cutoffs).get(code, answers.cutoff))}
 currency = {_quoted(place.currency)}
 {splits}"""
 

@@ -1,42 +1,15 @@
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import httpx
 import pytest
 from square import Square
 from square_conformance import Conformance
+from square_rig import NOW, Inbox
 
 from cloud_conductor.sandbox.clock import SandboxClock, parse_instant
 from cloud_conductor.sandbox.faults import FaultPlan
-from cloud_conductor.sandbox.http import Answer, Request, Running, Simulator, start
+from cloud_conductor.sandbox.http import Running, Simulator, start
 from cloud_conductor.sandbox.square import DEFAULT_TOKEN, Seller, Settings, simulator
-
-NOW = "2026-11-21T15:00:00Z"
-
-
-class Inbox:
-    """A webhook receiver: keeps what arrives; answers as told."""
-
-    def __init__(self) -> None:
-        self.got: list[Request] = []
-        self.statuses: list[int] = []
-        self.url = ""
-        self._lock = threading.Lock()
-
-    async def handle(self, request: Request) -> Answer:
-        with self._lock:
-            self.got.append(request)
-            return Answer(self.statuses.pop(0) if self.statuses else 200)
-
-
-def wait_for(claim: Callable[[], bool], seconds: float = 10.0) -> None:
-    """Poll until a claim holds; fails after a deadline."""
-    deadline = time.monotonic() + seconds
-    tick = threading.Event()
-    while not claim():
-        assert time.monotonic() < deadline, "waited too long"
-        tick.wait(0.005)
 
 
 @pytest.fixture
@@ -46,7 +19,7 @@ def seller() -> Seller:
 
 @pytest.fixture
 def server(seller: Seller) -> Iterator[Running]:
-    with start(simulator(seller, retry_seconds=0.01)) as running:
+    with start(simulator(seller, retry_seconds=0.001)) as running:
         yield running
 
 

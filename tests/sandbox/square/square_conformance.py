@@ -39,7 +39,10 @@ def event_problems(event: dict[str, Any]) -> list[str]:
         {"$ref": f"urn:square#/components/schemas/{name}Event"},
         registry=Registry().with_resource("urn:square", resource),
     )
-    return [f"{event['type']} {error.json_path}: {error.message}" for error in validator.iter_errors(event)]
+    return [
+        f"{event['type']} {error.json_path}: {error.message}"
+        for error in validator.iter_errors(event)
+    ]
 
 
 class Conformance(httpx.BaseTransport):
@@ -78,7 +81,9 @@ class Conformance(httpx.BaseTransport):
         )
         if self.judge_requests and response.status_code == 200:
             openapi().validate_request(asked)
-        answered = MockResponse(data=response.content, status_code=200, content_type="application/json")
+        answered = MockResponse(
+            data=response.content, status_code=200, content_type="application/json"
+        )
         openapi().validate_response(asked, answered)
 
     def close(self) -> None:

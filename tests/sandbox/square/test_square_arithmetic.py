@@ -61,9 +61,7 @@ def test_three_partial_returns_of_a_tax_of_209():
     assert parts == [70, 69, 70]
 
 
-@pytest.mark.parametrize(
-    ("prices", "tax"), [((1880, 695), 229), ((1500, 800, 695, 695), 327)]
-)
+@pytest.mark.parametrize(("prices", "tax"), [((1880, 695), 229), ((1500, 800, 695, 695), 327)])
 def test_exclusive_tax_is_computed_on_the_order(prices, tax):
     seller, place = shop()
     order = create(seller, place, line_items=[line(p) for p in prices], taxes=[NYC])
@@ -183,7 +181,10 @@ def orders(draw):
     )
     kind = draw(st.sampled_from(["ADDITIVE", "INCLUSIVE"]))
     rates = draw(st.lists(st.sampled_from(["8.875", "20", "0.5"]), max_size=2))
-    taxes = [{"uid": f"t{i}", "name": f"t{i}", "percentage": r, "type": kind} for i, r in enumerate(rates)]
+    taxes = [
+        {"uid": f"t{i}", "name": f"t{i}", "percentage": r, "type": kind}
+        for i, r in enumerate(rates)
+    ]
     return {"line_items": lines, "discounts": cuts, "taxes": taxes}
 
 

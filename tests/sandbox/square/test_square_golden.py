@@ -164,7 +164,9 @@ def test_drawer_expected_is_the_domain_guides(truth, http):
 
 def test_every_event_of_the_day_fits_the_official_description(truth, http):
     events = http.get("/sandbox/dump").json()["events"]
-    assert {"order.created", "payout.paid", "gift_card.activity.created"} <= {e["type"] for e in events}
+    assert {"order.created", "payout.paid", "gift_card.activity.created"} <= {
+        e["type"] for e in events
+    }
     assert [problem for event in events for problem in event_problems(event)] == []
 
 
@@ -178,3 +180,19 @@ def test_the_same_seed_gives_the_same_day_in_process_and_over_http(truth, http):
     assert again.call("GET", "/sandbox/dump") == first
     totals = [[order["total_money"] for order in dump["orders"]] for dump in (first, over_http)]
     assert totals[0] == totals[1]
+
+
+def test_items_show_their_variation_with_sku_price_and_unit_cost(truth, http):
+    objects = http.get("/v2/catalog/list?types=ITEM").json()["objects"]
+    shown = {
+        one["item_data"]["name"]: (
+            variation["item_variation_data"]["sku"],
+            variation["item_variation_data"]["price_money"]["amount"],
+            variation["custom_attribute_values"]["unit_cost"]["number_value"],
+        )
+        for one in objects
+        for variation in one["item_data"]["variations"]
+    }
+    assert len(shown) == 11
+    assert shown["Wool scarf"] == ("APP-02500", 25_00, "10.50")
+    assert shown["Coffee and cake"] == ("CAF-00800", 8_00, "2.00")

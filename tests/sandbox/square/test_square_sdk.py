@@ -2,7 +2,9 @@
 
 import uuid
 
+import httpx
 import pytest
+from openapi_core.exceptions import OpenAPIError
 from square import Square
 from square.core.api_error import ApiError
 from square_conformance import Conformance
@@ -44,6 +46,13 @@ def shop(sdk: Square) -> dict[str, str]:
     return {"location": location.location.id, **ids}
 
 
+def writable(value):
+    """An object read from the API without what its description calls read-only."""
+    if isinstance(value, dict):
+        return {k: writable(v) for k, v in value.items() if k not in {"updated_at", "ordinal"}}
+    return [writable(one) for one in value] if isinstance(value, list) else value
+
+
 def order_for(shop: dict[str, str], *names: str, **more) -> dict:
     lines = [{"uid": n, "catalog_object_id": shop[f"{n}-v"], "quantity": "1"} for n in names]
     taxes = [{"uid": "tax", "catalog_object_id": shop["tax"], "scope": "ORDER"}]
@@ -75,7 +84,7 @@ def test_merchant_and_locations(sdk, shop):
 def test_catalog_upsert_get_list_search_retrieve_delete(sdk, shop):
     mug = sdk.catalog.object.get(object_id=shop["mug"]).object
     assert mug.item_data.variations[0].item_variation_data.sku == "SKU-mug"
-    changed = mug.model_dump(exclude_none=True, mode="json")
+    changed = writable(mug.model_dump(exclude_none=True, mode="json"))
     changed["item_data"]["name"] = "Big mug"
     fresh = sdk.catalog.object.upsert(idempotency_key=key(), object=changed).catalog_object
     assert (fresh.item_data.name, fresh.version > mug.version) == ("Big mug", True)
@@ -90,9 +99,14 @@ def test_catalog_upsert_get_list_search_retrieve_delete(sdk, shop):
 
 
 def test_an_upsert_based_on_an_old_version_is_refused(sdk, shop):
-    mug = sdk.catalog.object.get(object_id=shop["mug"]).object.model_dump(exclude_none=True, mode="json")
+    mug = sdk.catalog.object.get(object_id=shop["mug"]).object
+    mug = writable(mug.model_dump(exclude_none=True, mode="json"))
     with pytest.raises(ApiError) as refusal:
-        sdk.catalog.object.upsert(idempotency_key=key(), object={**mug, "version": 1})
+        sdk.catalog.object.upsert(
+            idempotency_key=key(),
+            object={**mug, "version": 1},
+            request_options={"max_retries": 0},
+        )
     assert refusal.value.status_code == 409
 
 
@@ -239,9 +253,7 @@ def test_payments_list_by_update_time_and_cursor(sdk, shop):
 def test_payouts_and_their_entries(sdk, shop, http):
     sell(sdk, shop, "mug")
     _, payment = sell(sdk, shop, "tea")
-    sdk.refunds.refund_payment(
-        idempotency_key=key(), payment_id=payment.id, amount_money=usd(871)
-    )
+    sdk.refunds.refund_payment(idempotency_key=key(), payment_id=payment.id, amount_money=usd(871))
     made = http.post("/sandbox/payouts", json={"location_id": shop["location"]}).json()["payout"]
     (payout,) = sdk.payouts.list(location_id=shop["location"])
     assert payout == sdk.payouts.get(made["id"]).payout
@@ -363,7 +375,9 @@ def test_inventory_counts_are_the_sum_of_changes_and_sales(sdk, shop):
     )
     (left,) = sdk.inventory.batch_get_counts(location_ids=[shop["location"]], states=["IN_STOCK"])
     assert left.quantity == "7.5"
-    kinds = [one.type for one in sdk.inventory.batch_get_changes(catalog_object_ids=[shop["tea-v"]])]
+    kinds = [
+        one.type for one in sdk.inventory.batch_get_changes(catalog_object_ids=[shop["tea-v"]])
+    ]
     assert sorted(kinds) == ["ADJUSTMENT", "ADJUSTMENT", "PHYSICAL_COUNT"]
 
 
@@ -400,38 +414,33 @@ def test_subscriptions_are_managed_by_the_api(sdk):
     sdk.webhooks.subscriptions.delete(made.id)
 
 
-def test_oauth_code_and_refresh_give_living_tokens(sdk, server, conformance, http):
+def test_oauth_code_and_refresh_give_living_tokens(sdk, http):
     query = {"client_id": "app", "redirect_uri": "http://127.0.0.1/back", "state": "s1"}
     sent = http.get("/oauth2/authorize", params=query)
     assert sent.status_code == 302
     assert "state=s1" in sent.headers["location"]
     code = sent.headers["location"].split("code=")[1].split("&")[0]
     first = sdk.o_auth.obtain_token(
-        client_id="app", client_secret="s", grant_type="authorization_code", code=code
+        client_id="app", client_secret="secret", grant_type="authorization_code", code=code
     )
     with pytest.raises(ApiError):
         sdk.o_auth.obtain_token(
-            client_id="app", client_secret="s", grant_type="authorization_code", code=code
+            client_id="app", client_secret="secret", grant_type="authorization_code", code=code
         )
     second = sdk.o_auth.obtain_token(
         client_id="app",
-        client_secret="s",
+        client_secret="secret",
         grant_type="refresh_token",
         refresh_token=first.refresh_token,
     )
     assert second.refresh_token == first.refresh_token
-    mine = Square(base_url=server.url, token=second.access_token)
-    assert mine.merchants.get("me").merchant.id == second.merchant_id
+    http.headers["authorization"] = f"Bearer {second.access_token}"
+    assert http.get("/v2/merchants/me").json()["merchant"]["id"] == second.merchant_id
     http.post("/sandbox/clock", json={"now": "2027-01-01T00:00:00Z"})
-    with pytest.raises(ApiError) as refusal:
-        mine.merchants.get("me")
-    assert refusal.value.status_code == 401
+    assert http.get("/v2/merchants/me").status_code == 401
 
 
 def test_the_judge_sees_wrong_answers_and_invented_fields(conformance: Conformance):
-    import httpx
-    from openapi_core.exceptions import OpenAPIError
-
     request = httpx.Request("GET", "http://sandbox/v2/locations")
     for wrong in ('{"locations": [{"id": 5}]}', '{"locations": [{"invented": "x"}]}'):
         with pytest.raises(OpenAPIError):

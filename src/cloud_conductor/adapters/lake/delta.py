@@ -11,21 +11,24 @@ One instance per process and thread: handles are held, because opening one grows
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from urllib.parse import unquote
 
 import duckdb
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from cloud_conductor.domain.errors import CursorGap, Transient
+from cloud_conductor.domain.errors import ConfigError, CursorGap, Transient
 from cloud_conductor.domain.schemas import ARRIVAL_COLUMNS, KEYS, PARENTS, PARTITIONED, TABLES
 
 COMMIT_ATTEMPTS_MAX = 8
 FILE_BYTES_MAX = 1 << 30  # one file a seal: a day of one retailer is far below
 MOVED = "moved"
+UNSAFE = frozenset("%[]|^\\")
 _WRITER = WriterProperties(compression="ZSTD")
 _FORBIDDEN = ("delta.enableDeletionVectors", "delta.columnMapping.mode")
 
@@ -34,11 +37,17 @@ class DeltaLake:
     """Satisfies ports.lake.Lake below one folder: `<root>/<table>/business_date=.../*.parquet`."""
 
     def __init__(self, root: Path | str) -> None:
+        if refused := UNSAFE.intersection(str(root)):
+            raise ConfigError(
+                f"the lake's folder {root} has {' '.join(sorted(refused))} in its name: Delta takes"
+                " paths for URLs",
+                hint="choose another folder in [lake]",
+            )
         self.root = Path(root)
         self._handles: dict[str, DeltaTable] = {}
         self._apps: dict[str, set[str]] = {}
         self._durable: dict[str, set[str]] = {}
-        self._duck = duckdb.connect(config={"TimeZone": "UTC"})
+        self._duck = duckdb.connect()
 
     def position(self, table: str, app: str) -> int:
         """Last seq of `app` committed into the table; 0 for none."""
@@ -118,6 +127,19 @@ class DeltaLake:
         found = {part for uri in self.uris(table) if (part := _date_of(uri)) is not None}
         return sorted(found)
 
+    def newest(self, table: str) -> Mapping[date, int]:
+        """Largest log_seq of each business date, from file statistics: nothing is read."""
+        handle = self._fresh(table)
+        found: dict[date, int] = {}
+        if handle is None:
+            return found
+        actions = pa.table(handle.get_add_actions(flatten=True))
+        days = actions["partition.business_date"].to_pylist()
+        for day, seq in zip(days, actions["max.log_seq"].to_pylist(), strict=True):
+            if day is not None and seq is not None:
+                found[day] = max(seq, found.get(day, 0))
+        return found
+
     def read(
         self,
         table: str,
@@ -150,10 +172,13 @@ class DeltaLake:
         Of a table that is not partitioned, over all of it. A row is the text of its columns, apart by U+001F, null as U+0000: instants in microseconds
         since 1970, decimals with six digits.
         """
-        latest = self.read(table, [business_date])
+        return self.digest_rows(table, self.read(table, [business_date]))
+
+    def digest_rows(self, table: str, rows: pa.Table) -> str:
+        """The digest of given rows of a table, e.g. of enriched ones of an open day."""
         columns = [field for field in TABLES[table] if field.name not in ARRIVAL_COLUMNS]
         parts = ", ".join(f"coalesce({_as_text(field)}, chr(0))" for field in columns)
-        self._duck.register("latest", latest)
+        self._duck.register("latest", rows)
         texts = self._duck.sql(
             f"select concat_ws(chr(31), {parts}) as text from latest"
             f" order by {', '.join(KEYS[table])}"
@@ -218,7 +243,7 @@ class DeltaLake:
 
 
 def _live(handle: DeltaTable, dates: Sequence[date] | None) -> list[str]:
-    uris = sorted(handle.file_uris())
+    uris = sorted(unquote(uri) for uri in handle.file_uris())  # given percent-encoded
     if dates is None:
         return uris
     days = set(dates)
@@ -236,7 +261,7 @@ def _latest(table: str, uris: Sequence[str]) -> str:
     Newest first, at one rank the larger digest; a tombstone beats the row of its own version; equal
     versions are equal rows, of which the one that came first is kept.
     """
-    files = ", ".join("'" + uri.replace("'", "''") + "'" for uri in uris)
+    files = ", ".join(_quoted(uri) for uri in uris)
     hive = (
         "hive_partitioning=true, hive_types={'business_date': date}"
         if table in PARTITIONED
@@ -250,6 +275,12 @@ def _latest(table: str, uris: Sequence[str]) -> str:
         f" order by version_rank desc, version_digest desc, {moved}log_seq) = 1"
     )
     return f"select * from ({rows}) where state <> '{MOVED}'" if has_state else rows
+
+
+def _quoted(path: str) -> str:
+    """A path as an SQL literal that DuckDB does not take for a pattern."""
+    plain = re.sub(r"[*?]", lambda found: f"[{found.group()}]", path)
+    return "'" + plain.replace("'", "''") + "'"
 
 
 def _as_text(field: pa.Field) -> str:

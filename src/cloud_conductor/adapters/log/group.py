@@ -9,7 +9,7 @@ import asyncio
 import threading
 from collections.abc import Sequence
 
-from cloud_conductor.domain.errors import ConductorError, Transient
+from cloud_conductor.domain.errors import Transient
 from cloud_conductor.domain.events import Appended, NewEvent
 from cloud_conductor.ports.log import EventLog
 
@@ -81,8 +81,6 @@ class GroupCommitWriter:
                 outcomes: Sequence[Appended] | Exception = self._log.append(
                     [event for event, _ in group]
                 )
-            except ConductorError as error:
-                outcomes = error
             except Exception as error:  # noqa: BLE001  # top of the worker loop: the caller is told
                 outcomes = error
             assert self._loop is not None

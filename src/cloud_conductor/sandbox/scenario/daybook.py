@@ -203,8 +203,9 @@ class DayBook:
         for owner, payout in self._payouts:
             if (owner, payout.sent_date) == key:
                 net = payout.gross_minor - payout.fee_minor
-                lines = {"bank": net, "clearing.square": -net}
-                entries.append({"kind": "PAYOUT", "source_id": payout.payout_id, "lines": lines})
+                entry = _entry("PAYOUT", {"bank": net, "clearing.square": -net})
+                if entry["lines"]:
+                    entries.append(entry | {"source_id": payout.payout_id})
         return {
             "store": store,
             "business_date": day.isoformat(),

@@ -25,7 +25,7 @@ def run(
     fee_fixed: int = 10,
     retry_seconds: float = 0.5,
 ) -> None:
-    """Serve a seller on 127.0.0.1 until interrupted; prints its token and `listening URL`.
+    """Serve a seller on 127.0.0.1 until interrupted; prints `listening URL`, then its token.
 
     clock: RFC 3339 instant to start at (then it runs on), None = the machine's time.
     fee_rate: processing fee as a fraction of the charged total, decimal text; fee_fixed: minor
@@ -35,5 +35,4 @@ def run(
     started = SandboxClock(parse_instant(clock) if clock else None)
     seller = Seller(settings, clock=started)
     app = simulator(seller, token=token, state=state, retry_seconds=retry_seconds)
-    print(f"access token {token}", flush=True)  # noqa: T201 - what a client must know
-    serve(app, port=port)
+    serve(app, port=port, notes=(f"access token {token}",))

@@ -11,6 +11,7 @@ import msgspec
 from cloud_conductor.sandbox.http import Answer, Request, Simulator, StateFile
 from cloud_conductor.sandbox.square import oauth
 from cloud_conductor.sandbox.square.errors import SquareError, invalid, unauthorized
+from cloud_conductor.sandbox.square.events import API_VERSION
 from cloud_conductor.sandbox.square.seller import Seller
 from cloud_conductor.sandbox.square.state import Ask
 from cloud_conductor.sandbox.square.webhooks import Dispatcher
@@ -34,7 +35,14 @@ def simulator(
     state_file = StateFile(state, seller) if state else None
     dispatcher = Dispatcher(seller.state, retry_seconds)
     face = _Face(seller, dispatcher, token)
-    return Simulator(face.handle, seller.state.faults, state_file, (dispatcher.run,), _fault_answer)
+    return Simulator(
+        face.handle,
+        seller.state.faults,
+        state_file,
+        (dispatcher.run,),
+        _fault_answer,
+        seller.state.clock,
+    )
 
 
 class _Face:
@@ -58,7 +66,8 @@ class _Face:
             return Answer(302, b"", {"location": target})
         raw = self._seller.call_raw(request.method, request.path, _body(request), request.query)
         self._dispatcher.wake()
-        return Answer(200, raw, {"square-version": request.headers.get("square-version", "")})
+        version = request.headers.get("square-version", API_VERSION)
+        return Answer(200, raw, {"square-version": version})
 
     def _is_authorized(self, request: Request) -> bool:
         kind, _, given = request.headers.get("authorization", "").partition(" ")

@@ -70,7 +70,7 @@ def _upsert(state: State, wanted: list[Json]) -> tuple[list[Json], dict[str, str
     kept = []
     for one in wanted:
         resolved = _renamed(one, mapping)
-        for nested in reversed(list(_flat([resolved]))):
+        for nested in list(_flat([resolved])):
             _keep(state, nested, version)
         kept.append(resolved["id"])
     _emit(state)

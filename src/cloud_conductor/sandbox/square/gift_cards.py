@@ -58,11 +58,11 @@ def act(state: State, ask: Ask) -> Json:
     field, sign = DETAILS[kind]
     details = dict(wanted.get(field) or {})
     currency = card["balance_money"]["currency"]
+    if (kind == "ACTIVATE") != (card["state"] == "PENDING"):
+        raise invalid("BAD_REQUEST", f"The gift card is {card['state']}.")
     if details.get("order_id"):
         details["amount_money"] = _sold(state, details)
     amount = amount_of(details.get("amount_money"), currency, field)
-    if (kind == "ACTIVATE") != (card["state"] == "PENDING"):
-        raise invalid("BAD_REQUEST", f"The gift card is {card['state']}.")
     if sign < 0 and amount > card["balance_money"]["amount"]:
         raise declined("INSUFFICIENT_FUNDS", "The gift card has not enough balance.")
     if kind == "REDEEM":

@@ -155,6 +155,8 @@ def create_reward(state: State, ask: Ask) -> Json:
     if tier is None:
         raise invalid("UNSUPPORTED_LOYALTY_REWARD_TIER", "No such tier.", "reward_tier_id")
     order = state.get("orders", wanted["order_id"]) if wanted.get("order_id") else None
+    if order is not None and order["state"] != "OPEN":
+        raise invalid("BAD_REQUEST", f"Order is {order['state']}.", "order_id")
     _move(found, -tier["points"], state)
     now = state.now()
     reward = {
@@ -182,8 +184,6 @@ def create_reward(state: State, ask: Ask) -> Json:
 
 def _discount(state: State, order: Json, reward: Json, tier: Json) -> None:
     """Put a reward's discount on an open order, as a new version of it."""
-    if order["state"] != "OPEN":
-        raise invalid("BAD_REQUEST", f"Order is {order['state']}.", "order_id")
     order.setdefault("rewards", []).append({"id": reward["id"], "reward_tier_id": tier["id"]})
     cut = {
         "catalog_object_id": state.table("reward_discounts")[tier["id"]],

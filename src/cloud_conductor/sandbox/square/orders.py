@@ -152,8 +152,8 @@ def update(state: State, ask: Ask) -> Json:
         order["closed_at"] = state.now()
     else:
         draft = msgspec.json.decode(msgspec.json.encode(order))
-        for path in ask.body.get("fields_to_clear", []):
-            draft.pop(path, None)
+        for name in set(ask.body.get("fields_to_clear", [])) & set(WRITABLE):
+            draft.pop(name, None)
         for name in WRITABLE:
             if name in change and name != "returns":
                 draft[name] = _merge(draft.get(name), change[name])

@@ -7,7 +7,7 @@ from typing import Any
 
 from cloud_conductor.sandbox.square import balance, drawers, gift_cards, orders, paging, pricing
 from cloud_conductor.sandbox.square.errors import declined, invalid
-from cloud_conductor.sandbox.square.money import amount_of, money
+from cloud_conductor.sandbox.square.money import NICKEL_CURRENCIES, amount_of, money, nickel
 from cloud_conductor.sandbox.square.settlement import complete_if_settled
 from cloud_conductor.sandbox.square.state import Ask, State
 
@@ -36,10 +36,13 @@ def create(state: State, ask: Ask) -> Json:
     tip = amount_of(body.get("tip_money") or {}, currency, "tip_money")
     if amount < 0 or tip < 0 or amount + tip == 0:
         raise invalid("VALUE_TOO_LOW", "amount_money must be greater than 0.", "amount_money")
-    order = _order(state, body, location, amount)
+    named = _named_order(state, body, location, amount)
     payment = _payment(state, body, location, amount, tip)
-    payment["order_id"] = order["id"]
     _take(state, payment, body)
+    if body["source_id"] == "CASH" and named:
+        orders.round_for_cash(state, named, amount)
+    order = named or orders.custom(state, location, amount, currency)
+    payment["order_id"] = order["id"]
     state.table("payments")[payment["id"]] = payment
     order.setdefault("tenders", []).append(_tender(payment))
     pricing.total(order, currency)
@@ -62,19 +65,18 @@ def _location(state: State, body: Json) -> Json:
     return next(iter(state.table("locations").values()))
 
 
-def _order(state: State, body: Json, location: Json, amount: int) -> Json:
-    """Order a payment pays; made on the spot if none is named. Refuses overpayment."""
+def _named_order(state: State, body: Json, location: Json, amount: int) -> Json | None:
+    """Order a payment names, if any; refuses overpayment, to the nearest coin in cash."""
     if not body.get("order_id"):
-        return orders.custom(state, location, amount, location["currency"])
+        return None
     order = state.get("orders", body["order_id"])
     if order["location_id"] != location["id"]:
         raise invalid("LOCATION_MISMATCH", "The order is of another location.", "location_id")
     if order["state"] != "OPEN":
         raise invalid("BAD_REQUEST", f"Order is {order['state']} and can not be paid.", "order_id")
-    if body["source_id"] == "CASH":
-        orders.round_for_cash(state, order, amount)
     due = order["net_amount_due_money"]["amount"]
-    if amount > due:
+    coins = body["source_id"] == "CASH" and location["currency"] in NICKEL_CURRENCIES
+    if amount > max(due, nickel(due) if coins else due):
         raise invalid("PAYMENT_AMOUNT_MISMATCH", f"Only {due} is due.", "amount_money")
     return order
 

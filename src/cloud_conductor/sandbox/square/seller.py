@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -109,6 +110,7 @@ class Router:
 class Seller:
     """A Square seller with its locations, catalog, sales and webhooks.
 
+    Calls may come from several threads (a scenario plays while the server answers); each is whole.
     clock: what the seller takes for now (default: frozen at this moment until set).
     """
 
@@ -122,6 +124,7 @@ class Seller:
         kept = settings or Settings()
         self.state = State(kept, clock or SandboxClock(scale=0), faults or FaultPlan(kept.seed))
         people.found(self.state)
+        self._turn = threading.RLock()
         self._router = Router()
         for room in ROOMS:
             for method, path, handler in room.ROUTES:
@@ -138,11 +141,13 @@ class Seller:
 
     def snapshot(self) -> bytes:
         """Give everything a restart needs."""
-        return self.state.snapshot()
+        with self._turn:
+            return self.state.snapshot()
 
     def restore(self, data: bytes) -> None:
         """Become what `snapshot` saw."""
-        self.state.restore(data)
+        with self._turn:
+            self.state.restore(data)
 
     def set_clock(self, instant: datetime) -> None:
         """Set the seller's clock (what POST /sandbox/clock does)."""
@@ -180,13 +185,14 @@ class Seller:
             raise self._unknown(method, path)
         handler, params = found
         ask = Ask(params, body or {}, {**dict(parse_qsl(inline)), **(query or {})})
-        if method == "GET":
-            return msgspec.json.encode(handler(self.state, ask))
-        self.state.revision += 1
-        key = ask.body.get("idempotency_key")
-        if not key:
-            return msgspec.json.encode(_guarded(handler, self.state, ask))
-        return self._once(f"{method} {path} {key}", handler, ask)
+        with self._turn:
+            if method == "GET":
+                return msgspec.json.encode(handler(self.state, ask))
+            self.state.revision += 1
+            key = ask.body.get("idempotency_key")
+            if not key:
+                return msgspec.json.encode(_guarded(handler, self.state, ask))
+            return self._once(f"{method} {path} {key}", handler, ask)
 
     def _once(self, name: str, handler: Handler, ask: Ask) -> bytes:
         """Answer a write once per key; refusals are not remembered."""

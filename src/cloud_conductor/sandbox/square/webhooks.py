@@ -24,6 +24,7 @@ WORKERS = 32
 ATTEMPTS_MAX = 12
 PAUSE_SECONDS_MAX = 30.0
 TIMEOUT_SECONDS = 10.0
+LOOK_EVERY_SECONDS = 0.01
 HEADERS_BYTES_MAX = 65_536
 
 
@@ -125,10 +126,12 @@ class Dispatcher:
 
     async def run(self) -> None:
         """Deliver until cancelled; what is pending then stays pending."""
-        self.wake()
         async with asyncio.TaskGroup() as group:
             for _ in range(self.workers):
                 group.create_task(self._work())
+            while True:  # events of scenarios in this process come without a request
+                self.wake()
+                await asyncio.sleep(LOOK_EVERY_SECONDS)
 
     async def _work(self) -> None:
         wire = Wire()

@@ -95,6 +95,7 @@ DAY = Table(
     Column("control_minor", BigInteger),
     Column("held_count", BigInteger),
     Column("held_minor", BigInteger),
+    Column("facts_seq", BigInteger),  # log_seq of the newest fact the last close saw
     Column("note", Text, nullable=False, default=""),
     Column("updated_us", BigInteger, nullable=False),
 )
@@ -115,6 +116,7 @@ BREAK = Table(
     Column("store", Text, nullable=False),
     Column("business_date", Text, nullable=False),
     Column("amount_minor", BigInteger, nullable=False),
+    Column("effect_minor", BigInteger, nullable=False, default=0),
     Column("currency", Text, nullable=False),
     Column("left_ref", Text, nullable=False, default=""),
     Column("right_ref", Text, nullable=False, default=""),
@@ -125,6 +127,19 @@ BREAK = Table(
     Column("reason", Text, nullable=False, default=""),
     Index("accounting_break_id", "break_id", "seq"),
     Index("accounting_break_day", "store", "business_date"),
+)
+
+# How each level of a store-day stood when it was last compared; payload: the LevelResult as JSON.
+LEVEL = Table(
+    "accounting_level",
+    BOOKS,
+    Column("store", Text, primary_key=True),
+    Column("business_date", Text, primary_key=True),
+    Column("level", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("unexplained_minor", BigInteger, nullable=False),
+    Column("compared_us", BigInteger, nullable=False),
+    Column("payload", Text, nullable=False),
 )
 
 # Append only and chained: hash = sha256(previous hash || record) (R-15.1, INV-30).

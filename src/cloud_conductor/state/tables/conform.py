@@ -103,3 +103,6 @@ COUNT = Table(
     Column("events", BigInteger, nullable=False),
 )
 """Events by first outcome: rows | ignored | rejected; their sum is what conform has read."""
+
+MEMORY = (CURSOR, POSITION, VERSION, CLOCK, PARENT, QUARANTINE, WARNING, COUNT)
+"""Everything conform remembers; all of it can be made again from the log."""

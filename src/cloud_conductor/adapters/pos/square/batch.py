@@ -97,10 +97,14 @@ class Batch:
         if store is None:
             message = "no store in [stores] has this location"
             return None, (Finding(UNKNOWN_STORE, "/location_id", message),)
-        marked = b'"currency":"' + store.currency.encode() + b'"'
-        if event.body.count(marked) == event.body.count(b'"currency"'):
+        code = store.currency.encode()
+        body = event.body
+        named = body.count(b'"currency":"' + code + b'"')
+        if b'"currency_code"' in body:
+            named += body.count(b'"currency_code":"' + code + b'"')
+        if named == body.count(b'"currency'):
             return store, ()
-        return store, currency_findings(event.body, self.path, store.currency)
+        return store, currency_findings(body, self.path, store.currency)
 
     def parent(self, key: str) -> Parent | None:
         """A parent by key; one that has not come is noted as what the event waits for."""

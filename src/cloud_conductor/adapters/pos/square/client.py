@@ -12,6 +12,7 @@ own `updated_at` says.
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -161,6 +162,15 @@ class Square:
         for one in requests:
             if one.kind == "payout_entry":
                 yield from self._payout_entries(one.object_id, now, one.trigger_seq)
+
+    def now(self) -> datetime | None:
+        """From the Date header of an answer: sweeps and their watermarks are in Square's time."""
+        answer = self._engine.request("GET", "/v2/merchants")
+        told = answer.headers.get("date", "")
+        try:
+            return parsedate_to_datetime(told)
+        except ValueError:
+            return None
 
     def sweep(self, kind: str, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
         """Pages of objects changed in [since, until), parents before children."""

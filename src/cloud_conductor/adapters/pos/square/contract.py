@@ -23,6 +23,8 @@ from cloud_conductor.domain.money import EXPONENTS
 
 MASK = "the value"
 FINDINGS_MAX = 20
+_NO_JSON = Finding(MALFORMED, "", "the body is not JSON in UTF-8")
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[(\.\.\.)\]")
 
 
@@ -37,10 +39,14 @@ def findings_of(body: bytes, kind: type, error: Exception) -> tuple[Finding, ...
     Gives at most FINDINGS_MAX, in document order.
     """
     if not isinstance(error, msgspec.ValidationError):
-        return (Finding(MALFORMED, "", "the body is not JSON in UTF-8"),)
+        return (_NO_JSON,)
+    try:
+        whole = msgspec.json.decode(body)  # the typed decode stopped at its first fault
+    except _UNREADABLE:
+        return (_NO_JSON,)
     found = [
         Finding(CONTRACT, pointer(fault.instance_path), fault.message)
-        for fault in _validator(kind).iter_errors(msgspec.json.decode(body))
+        for fault in _validator(kind).iter_errors(_without_nulls(whole))
     ]
     if found:
         return tuple(sorted(found, key=lambda one: one.pointer)[:FINDINGS_MAX])
@@ -76,7 +82,7 @@ def object_id(body: bytes, path: str) -> str:
     """The id of the object at `path`, or of the body; empty where there is none to read."""
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _UNREADABLE:
         return ""
     for step in path.split("/")[1:]:
         found = found.get(step) if isinstance(found, dict) else None
@@ -91,7 +97,31 @@ def pointer(path: list[str | int] | tuple[str | int, ...]) -> str:
 
 @lru_cache(maxsize=32)
 def _validator(kind: type) -> Any:
-    return jsonschema_rs.validator_for(schema_of(kind), mask=MASK)
+    return jsonschema_rs.validator_for(_pointed(schema_of(kind)), mask=MASK)
+
+
+def _pointed(schema: Any) -> Any:
+    """The schema without `X or null`: an alternative hides where inside X the fault is.
+
+    Bodies are checked without their nulls, which mean absent.
+    """
+    if isinstance(schema, list):
+        return [_pointed(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    choices = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    if len(choices) == 1:
+        rest = {name: one for name, one in schema.items() if name not in {"anyOf", "default"}}
+        return _pointed(rest | choices[0])
+    return {name: _pointed(one) for name, one in schema.items()}
+
+
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_without_nulls(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _without_nulls(one) for key, one in value.items() if one is not None}
+    return value
 
 
 def _pointer_of(place: str) -> str:
@@ -104,5 +134,6 @@ def _currencies(value: Any, path: tuple[str | int, ...]) -> list[tuple[tuple[str
         return [hit for i, one in enumerate(value) for hit in _currencies(one, (*path, i))]
     if not isinstance(value, dict):
         return []
-    here = [((*path, "currency"), value["currency"])] if "currency" in value else []
+    names = [name for name in ("currency", "currency_code") if value.get(name)]
+    here = [((*path, name), value[name]) for name in names]
     return here + [hit for key, one in value.items() for hit in _currencies(one, (*path, key))]

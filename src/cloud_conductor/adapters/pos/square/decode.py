@@ -56,6 +56,7 @@ an event about money that nobody decodes is quarantined, never passed over."""
 MALFORMED_KIND = "malformed"  # how the intake route files a signed body it could not read
 NO_PARENTS: Mapping[str, Parent] = MappingProxyType({})
 _SHIFT_OF_URL = re.compile(r"/cash-drawers/shifts/([^/?#]+)/events")
+_LOCATION_OF_URL = re.compile(r"[?&]location_id=([^&#]+)")
 
 
 class SquareDecoder:
@@ -173,7 +174,9 @@ def _refund(batch: Batch, event: Event, refund: wire.Refund) -> Faults:
     if store is None or faults:
         return faults
     details = refund.destination_details.card_details if refund.destination_details else None
-    kind = settlement.tender_type(refund.destination_type or "", details)
+    # Before 2021 refunds named no destination; one with a processing fee went to a card.
+    destination = refund.destination_type or ("CARD" if refund.processing_fee else "")
+    kind = settlement.tender_type(destination, details)
     if kind is None:
         message = "a means of payment nobody has mapped"
         return (Finding(UNKNOWN_TENDER, "/destination_type", message),)
@@ -191,6 +194,7 @@ def _refund(batch: Batch, event: Event, refund: wire.Refund) -> Faults:
 def _payout(batch: Batch, event: Event, payout: wire.Payout) -> Faults:
     """Dated by the store's calendar: processor days are not business days (R-2.8, R-2.9)."""
     store, faults = batch.placed(event, payout.location_id)
+    faults = faults or _unnamed(("/amount_money", payout.amount_money))
     if store is None or faults:
         return faults
     batch.learn(Parent(f"payout:{payout.id}", payout.location_id, payout.created_at, event.seq))
@@ -211,6 +215,11 @@ def _payout_entry(batch: Batch, event: Event, entry: wire.PayoutEntry) -> Faults
     if parent is None:
         return (Finding(MISSING_PARENT, "/payout_id", "its payout has not come yet"),)
     store, faults = batch.placed(event, parent.location_id)
+    faults = faults or _unnamed(
+        ("/gross_amount_money", entry.gross_amount_money),
+        ("/fee_amount_money", entry.fee_amount_money),
+        ("/net_amount_money", entry.net_amount_money),
+    )
     if store is None or faults:
         return faults
     head = batch.head(
@@ -226,10 +235,12 @@ def _payout_entry(batch: Batch, event: Event, entry: wire.PayoutEntry) -> Faults
 
 def _shift(batch: Batch, event: Event, shift: wire.CashShift) -> Faults:
     """Filed under the business date of its opening."""
-    store, faults = batch.placed(event, shift.location_id)
+    asked = _LOCATION_OF_URL.search(event.url)
+    location_id = shift.location_id or (asked.group(1) if asked else "")
+    store, faults = batch.placed(event, location_id)
     if store is None or faults:
         return faults
-    batch.learn(Parent(f"cash_shift:{shift.id}", shift.location_id, shift.opened_at, event.seq))
+    batch.learn(Parent(f"cash_shift:{shift.id}", location_id, shift.opened_at, event.seq))
     latest = shift.updated_at or shift.closed_at or shift.created_at or shift.opened_at
     head = batch.head(
         event,
@@ -309,6 +320,15 @@ def _category(batch: Batch, event: Event, category: wire.CatalogCategory) -> Fau
 
 def _calendar_date(instant: datetime, store: Store) -> date:
     return instant.astimezone(ZoneInfo(store.time_zone)).date()
+
+
+def _unnamed(*amounts: tuple[str, wire.PayoutMoney]) -> Faults:
+    """Amounts without a currency: never assumed (R-1.2)."""
+    return [
+        Finding(CONTRACT, where, "the amount names no currency")
+        for where, money in amounts
+        if not money.code
+    ]
 
 
 class Reader(msgspec.Struct, frozen=True):

@@ -11,6 +11,7 @@ from cloud_conductor.domain.events import NewEvent
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DIGEST_CHARS = 16
 ID_CHARS_MAX = 192
+NAME_CHARS_MAX = 255
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -109,10 +110,9 @@ def new_object(
     head = head_of(body)
     digest = hashlib.sha256(body).hexdigest()
     parts = [kind, within] if within else [kind]
-    if head is None:
-        parts += [f"sha256:{digest}"]
-    else:
-        parts += [head.id, head.version_text, digest[:DIGEST_CHARS]]
+    name = f"{head.id}:{head.version_text}:{digest[:DIGEST_CHARS]}" if head is not None else ""
+    is_name = name.isprintable() and 0 < len(name) <= NAME_CHARS_MAX
+    parts.append(name if is_name else f"sha256:{digest}")
     return NewEvent(
         source=source,
         channel="api",

@@ -41,6 +41,18 @@ class Money(Wire, frozen=True):
     currency: Currency
 
 
+class PayoutMoney(Wire, frozen=True):
+    """Money as the Payouts API shows it: its pages call the currency by either name."""
+
+    amount: Amount
+    currency: Currency | None = None
+    currency_code: Currency | None = None
+
+    @property
+    def code(self) -> str:
+        return self.currency or self.currency_code or ""
+
+
 class Applied(Wire, frozen=True):
     """Reference of a line to a tax or discount of its order. One of the two uids is set."""
 
@@ -258,7 +270,7 @@ class Payout(Wire, frozen=True):
     location_id: Id
     status: Literal["SENT", "PAID", "FAILED"]
     created_at: Instant
-    amount_money: Money
+    amount_money: PayoutMoney
     updated_at: Instant | None = None
     version: Version = 0
     arrival_date: date | None = None
@@ -275,21 +287,24 @@ class PayoutEntry(Wire, frozen=True):
     payout_id: Id
     type: Id
     effective_at: Instant
-    gross_amount_money: Money
-    fee_amount_money: Money
-    net_amount_money: Money
+    gross_amount_money: PayoutMoney
+    fee_amount_money: PayoutMoney
+    net_amount_money: PayoutMoney
     type_charge_details: EntryDetails | None = None
     type_refund_details: EntryDetails | None = None
 
 
 class CashShift(Wire, frozen=True):
-    """CashDrawerShift. Square's own pages give the sign of refunds and paid-outs both ways."""
+    """CashDrawerShift. Square's own pages give the sign of refunds and paid-outs both ways.
+
+    An example there lacks the location; it is in the address the shift was fetched from.
+    """
 
     id: Id
-    location_id: Id
     state: Literal["OPEN", "ENDED", "CLOSED"]
     opened_at: Instant
     opened_cash_money: Money
+    location_id: str | None = None
     closed_at: Instant | None = None
     created_at: Instant | None = None
     updated_at: Instant | None = None

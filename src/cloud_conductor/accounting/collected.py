@@ -1,0 +1,48 @@
+"""What an entry or a ledger document says was collected: the measure of a store-day (R-14.5).
+
+Collected is the tender side of a SALES entry: what the POS's order totals add up to (R-6.1). Other
+kinds of entries move money on, they collect none.
+"""
+
+from collections.abc import Iterable
+
+from cloud_conductor.domain.journal import JournalEntry, JournalLine
+from cloud_conductor.ports.ledger import LedgerDocument
+
+_MONEY_ROOTS = ("clearing", "undeposited_cash", "ar", "uncollected_offline")
+_LIABILITY_ROOTS = ("gift_card_liability", "store_credit_liability")
+_TENDERED = ("redeemed", "refunded")
+
+
+def collected(entry: JournalEntry) -> int:
+    """Sum of an entry's tender lines; 0 for kinds that are not sales."""
+    if entry.kind != "SALES":
+        return 0
+    return sum(line.amount_minor for line in entry.lines if _is_tender(line))
+
+
+def collected_by(document: LedgerDocument, entry: JournalEntry) -> int:
+    """The same of the document that stands for `entry` in the ledger.
+
+    A document has accounts, no roles: what differs from the entry on its money accounts counts.
+    """
+    if entry.kind != "SALES":
+        return 0
+    money = {line.account_code for line in entry.lines if _root(line) in _MONEY_ROOTS}
+    posted = _on(((line.account_code, line.amount_minor) for line in entry.lines), money)
+    held = _on(((line.account_code, line.amount_minor) for line in document.lines), money)
+    return collected(entry) + held - posted
+
+
+def _is_tender(line: JournalLine) -> bool:
+    if _root(line) in _MONEY_ROOTS:
+        return True
+    return _root(line) in _LIABILITY_ROOTS and line.movement in _TENDERED
+
+
+def _root(line: JournalLine) -> str:
+    return line.role.partition(".")[0]
+
+
+def _on(legs: Iterable[tuple[str, int]], accounts: set[str]) -> int:
+    return sum(amount for account, amount in legs if account in accounts)

@@ -1,0 +1,89 @@
+"""`conductor demo`: a day of sales from signed webhooks to the ledger and back."""
+
+import tempfile
+from datetime import date
+from pathlib import Path
+
+import click
+
+SCENARIOS = ("golden", "chain")
+PLANTS = ("D01", "D03", "D04", "D05", "D16")
+
+
+class PlantType(click.ParamType["tuple[str, str, str]"]):
+    """KIND@STORE/DAY, e.g. D04@NYC01/2026-11-21."""
+
+    name = "plant"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str, str]:
+        if isinstance(value, tuple):
+            return value
+        kind, at, place = str(value).partition("@")
+        store, slash, day = place.partition("/")
+        if not (at and slash and store) or kind not in PLANTS:
+            self.fail(
+                f"{value!r} is not KIND@STORE/DAY with KIND one of {', '.join(PLANTS)}", param, ctx
+            )
+        try:
+            date.fromisoformat(day)
+        except ValueError:
+            self.fail(f"{day!r} is not a date like 2026-11-21", param, ctx)
+        return kind, store, day
+
+
+@click.command()
+@click.option("--scenario", type=click.Choice(SCENARIOS), default="golden", show_default=True)
+@click.option(
+    "--data", type=click.Choice(["completejourney"]), help="A published grocer's baskets."
+)
+@click.option("--days", type=click.IntRange(1, 366), help="Days to play (chain, completejourney).")
+@click.option(
+    "--stores", type=click.IntRange(1, 50), default=3, show_default=True, help="Of chain."
+)
+@click.option("--seed", type=int, default=1, show_default=True)
+@click.option("--plant", "plants", type=PlantType(), multiple=True, metavar="KIND@STORE/DAY")
+@click.option("--keep", type=click.Path(path_type=Path), help="Folder to keep everything in.")
+@click.option(
+    "--once", is_flag=True, help="Stop when the proof is printed (the default off a terminal)."
+)
+@click.option("--json", "as_json", is_flag=True, help="Last line: one object, conductor.demo/v1.")
+def demo(
+    scenario: str,
+    data: str | None,
+    days: int | None,
+    stores: int,
+    seed: int,
+    plants: tuple[tuple[str, str, str], ...],
+    keep: Path | None,
+    once: bool,
+    as_json: bool,
+) -> None:
+    """Simulated Square and Xero on loopback; everything between them is the product itself."""
+    import sys
+
+    from cloud_conductor.cli import rehearsal
+    from cloud_conductor.cli.demo_report import draw
+    from cloud_conductor.cli.output import CHECKS, emit_json
+
+    plan = rehearsal.Plan(
+        scenario=data or scenario,
+        seed=seed,
+        stores=stores,
+        days=days or (7 if data else 2),
+        plants=plants,
+    )
+    with tempfile.TemporaryDirectory(prefix="conductor-demo-") as throw_away:
+        folder = keep or Path(throw_away)
+        if keep is not None and (keep / "conductor.toml").exists():
+            raise click.UsageError(f"{keep} holds a demo already; name an empty folder")
+        outcome = rehearsal.play(plan, folder)
+        draw(outcome, folder if keep else None)
+        if as_json:
+            emit_json(outcome.report)
+        if not once and not as_json and sys.stdout.isatty() and sys.stdin.isatty():
+            click.echo("\nPress Enter to end the demo and remove its folder.", err=True)
+            click.get_text_stream("stdin").readline()
+    if not outcome.is_proven:
+        raise click.exceptions.Exit(CHECKS)

@@ -1,0 +1,139 @@
+"""`conductor doctor`: everything that must hold before money moves, checked one by one."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from cloud_conductor.cli.options import config_option, json_option
+
+if TYPE_CHECKING:
+    from cloud_conductor.wiring.house import House
+
+FREE_BYTES_MIN = 1 << 30
+CLOCK_SKEW_S_MAX = 60.0
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One line: what was looked at, whether it holds, and what fixes it."""
+
+    name: str
+    holds: bool
+    found: str
+    fix: str = ""
+
+
+@click.command()
+@config_option
+@json_option
+def doctor(config_path: str | None, as_json: bool) -> None:
+    """Check configuration, secrets, vendors, mapping, disk and databases. Exit 4 on a failure."""
+    from cloud_conductor.cli.output import CHECKS, emit_json
+    from cloud_conductor.wiring import config as loading
+    from cloud_conductor.wiring.house import House
+
+    path = loading.find_file(config_path)
+    with House(path) as house:
+        checks = [_run(name, look) for name, look in _checks(house)]
+    if as_json:
+        emit_json({"schema": "conductor.doctor/v1", "checks": checks})
+    else:
+        for check in checks:
+            sign = click.style("ok  ", fg="green") if check.holds else click.style("fail", fg="red")
+            click.echo(f"{sign}  {check.name:12} {check.found}")
+            if not check.holds:
+                click.echo(f"      Fix: {check.fix}")
+    if not all(check.holds for check in checks):
+        raise click.exceptions.Exit(CHECKS)
+
+
+def _checks(house: "House") -> Iterator[tuple[str, Callable[[], Check]]]:
+    yield "python", lambda: Check("python", holds=True, found=sys.version.split()[0])
+    yield (
+        "config",
+        lambda: Check("config", holds=True, found=f"{house.path}: {len(house.stores)} stores"),
+    )
+    yield "databases", lambda: _databases(house)
+    yield "disk", lambda: _disk(house)
+    for source in house.config.sources:
+        yield source, lambda source=source: _source(house, source)  # type: ignore[misc]
+    yield "ledger", lambda: _ledger(house)
+    yield "mapping", lambda: _mapping(house)
+    yield "audit", lambda: _audit(house)
+
+
+def _run(name: str, look: Callable[[], Check]) -> Check:
+    """A failed look is a failed check, never a traceback."""
+    from cloud_conductor.domain.errors import ConductorError
+
+    try:
+        return look()
+    except ConductorError as error:
+        return Check(name, holds=False, found=str(error), fix=error.fix)
+
+
+def _databases(house: "House") -> Check:
+    house.prepare()
+    where = "PostgreSQL" if house.database_url else str(house.state_dir)
+    return Check("databases", holds=True, found=f"{where}, schema up to date")
+
+
+def _disk(house: "House") -> Check:
+    free = shutil.disk_usage(house.path.parent).free
+    return Check(
+        "disk",
+        holds=free >= FREE_BYTES_MIN,
+        found=f"{free >> 20} MiB free",
+        fix="free at least 1 GiB where conductor.toml lies",
+    )
+
+
+def _source(house: "House", source: str) -> Check:
+    locations = {str(one["id"]) for one in house.pos[source].locations()}
+    missing = [
+        s.store for s in house.stores if s.source == source and s.location_id not in locations
+    ]
+    return Check(
+        source,
+        holds=not missing,
+        found=f"answers; {len(locations)} locations"
+        + (f"; not there: {', '.join(missing)}" if missing else ""),
+        fix="correct the location of these stores in conductor.toml",
+    )
+
+
+def _ledger(house: "House") -> Check:
+    locked = house.ledger.lock_date()
+    found = f"answers; organisation {house.ledger.organisation()}; locked to {locked or 'no date'}"
+    return Check("ledger", holds=True, found=found)
+
+
+def _mapping(house: "House") -> Check:
+    accounts = {account.code: account for account in house.ledger.accounts()}
+    wrong = [
+        f"{role} -> {code}"
+        for role, code in house.config.mapping.items()
+        if code not in accounts or not accounts[code].is_active
+    ]
+    return Check(
+        "mapping",
+        holds=bool(house.config.mapping) and not wrong,
+        found=f"{len(house.config.mapping)} rules"
+        + (f"; no active account for {', '.join(wrong)}" if wrong else ""),
+        fix="correct [mapping] in conductor.toml (D10)",
+    )
+
+
+def _audit(house: "House") -> Check:
+    from cloud_conductor.accounting import flow
+
+    flaw = flow.verify_audit(house.books_deps)
+    return Check(
+        "audit",
+        holds=flaw is None,
+        found="chain unbroken" if flaw is None else str(flaw),
+        fix="restore the books from a backup; somebody changed them",
+    )

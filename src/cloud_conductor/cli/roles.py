@@ -1,0 +1,105 @@
+"""The three roles of one machine, each in a process of its own (design, section 4)."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from cloud_conductor.domain.errors import ConductorError, ConfigError
+from cloud_conductor.serve import supervisor
+from cloud_conductor.wiring.house import VERIFIERS, House
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+def prepare(path: Path) -> str:
+    """Migrate, check what may be bound, and give the webhook address of the first source."""
+    with House(path) as house:
+        _check_host(house.config.gateway.host)
+        house.prepare()
+        source = next(iter(house.config.sources), "")
+        return house.notification_url(source) if source else "(no source configured)"
+
+
+def gateway(path: Path) -> None:
+    """Take webhooks; makes the vendors' subscriptions first, so that their keys are known."""
+    from cloud_conductor.adapters.log.group import GroupCommitWriter
+    from cloud_conductor.serve.gateway import Door, Gateway, gateway_server
+
+    supervisor.stop_signal()
+    with House(path) as house:
+        config = house.config.gateway
+        _check_host(config.host)
+        doors = {
+            name: Door(
+                verifier=VERIFIERS[house.config.sources[name].vendor](),
+                keys=(_signature_key(house, name).encode(),),
+                url=house.notification_url(name),
+            )
+            for name in house.config.sources
+        }
+        app = Gateway(
+            doors,
+            GroupCommitWriter(house.log),
+            house.clock,
+            body_bytes_max=config.body_bytes_max,
+        )
+        server = gateway_server(app, config.host, config.port)
+
+        server.on_started = lambda port: supervisor.announce(
+            house.state_dir, "gateway", host=config.host, port=port
+        )
+        server.run()
+
+
+def worker(path: Path) -> None:
+    """Fetch what webhooks name, conform, archive."""
+    from cloud_conductor.pipelines import worker as loop
+
+    stop = supervisor.stop_signal()
+    with House(path) as house:
+        supervisor.announce(house.state_dir, "worker")
+        loop.work(
+            house.close_deps,
+            stop.wait,
+            flush_interval=timedelta(seconds=house.config.lake.flush_interval_s),
+            flush_events_max=house.config.lake.flush_rows_max,
+        )
+
+
+def scheduler(path: Path) -> None:
+    """Sweep, close, post and reconcile on their schedules, durably."""
+    from cloud_conductor.pipelines import engine
+
+    stop = supervisor.stop_signal()
+    with House(path) as house:
+        running = engine.start(house.score, state_dir=house.state_dir)
+        supervisor.announce(house.state_dir, "scheduler")
+        try:
+            stop.wait()
+        finally:
+            running.stop()
+
+
+def _check_host(host: str) -> None:
+    if host not in LOOPBACK:
+        raise ConfigError(
+            f"[gateway] host = {host!r} is not this machine only, and nothing but the webhooks' "
+            "signatures would guard it",
+            hint='keep host = "127.0.0.1" and put a TLS reverse proxy in front',
+        )
+
+
+def _signature_key(house: House, name: str) -> str:
+    """The configured key, or the sealed one of the subscription, made on first use."""
+    reference = house.config.sources[name].signature_key
+    sealed_name = f"{name}.signature_key"
+    if reference != "state:":
+        return house.secret(reference, name=sealed_name)
+    try:
+        key = house.pos[name].subscribe(house.notification_url(name))
+    except ConductorError:
+        known = house.sealed.get(sealed_name)
+        if known is None:
+            raise
+        return known
+    house.sealed.put(sealed_name, key, now=house.clock.now())
+    return key

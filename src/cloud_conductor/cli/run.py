@@ -1,0 +1,41 @@
+"""`conductor run`: one pipeline, now."""
+
+from datetime import date
+
+import click
+
+from cloud_conductor.cli.options import ISO_DATE, config_option, json_option
+
+PIPELINES = ("sweep", "conform", "archive", "close", "post", "reconcile")
+
+
+@click.command()
+@click.argument("pipeline", type=click.Choice(PIPELINES))
+@click.option("--date", "dates", type=ISO_DATE, multiple=True, help="Business date; may repeat.")
+@config_option
+@json_option
+def run(pipeline: str, dates: tuple[date, ...], config_path: str | None, as_json: bool) -> None:
+    """Run a pipeline; a living scheduler does it when there is one. `close` without dates: all due."""
+    from cloud_conductor.cli.output import emit_json, say
+    from cloud_conductor.pipelines import close
+    from cloud_conductor.wiring import errands
+    from cloud_conductor.wiring.house import open_house
+
+    with open_house(config_path) as house:
+        done: dict[str, object] = {"schema": "conductor.run/v1", "pipeline": pipeline}
+        if pipeline in {"conform", "archive"}:
+            close.catch_up(house.close_deps)
+        elif pipeline == "post":
+            done["entries"] = errands.post(house, say)
+        elif pipeline == "close" and not dates:
+            done["dates"] = [one.isoformat() for one in errands.close_due(house, say)]
+        elif pipeline == "sweep":
+            errands.run(house, "sweep", tell=say)
+        else:
+            chosen = dates or tuple(close.closed_dates(house.close_deps, since=date.min))
+            errands.run(house, "close" if pipeline == "close" else "reconcile", chosen, say)
+            done["dates"] = [one.isoformat() for one in chosen]
+    if as_json:
+        emit_json(done)
+    else:
+        click.echo(" ".join(f"{key}={value}" for key, value in done.items() if key != "schema"))

@@ -1,0 +1,111 @@
+"""`conductor status`: what flows, what is late, what needs you."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cloud_conductor.cli.options import config_option, json_option
+
+if TYPE_CHECKING:
+    from cloud_conductor.wiring.house import House
+
+
+@click.command()
+@config_option
+@json_option
+def status(config_path: str | None, as_json: bool) -> None:
+    """One screen of the whole machine; reads state only, asks no vendor."""
+    from cloud_conductor.cli.output import emit_json, table
+    from cloud_conductor.wiring.house import open_house
+
+    with open_house(config_path) as house:
+        now = facts(house)
+    if as_json:
+        emit_json({"schema": "conductor.status/v1", **now})
+        return
+    table(
+        [("role", "left"), ("state", "left"), ("where", "left")],
+        [
+            (role, "running" if where else "stopped", where or "-")
+            for role, where in now["roles"].items()
+        ],
+    )
+    table(
+        [("source", "left"), ("received", "right"), ("processed", "right"), ("quarantined", "right"),
+         ("duplicates", "right"), ("waiting", "right")],
+        [
+            (name, *(str(count[key]) for key in
+                     ("received", "processed", "quarantined", "deduplicated", "pending")))
+            for name, count in now["events"].items()
+        ],
+        title="events",
+    )  # fmt: skip
+    table(
+        [("feed", "left"), ("last success", "left"), ("last failure", "left")],
+        [(one["feed"], one["last_success"], one["error"]) for one in now["feeds"]],
+        title="feeds",
+    )
+    days = " ".join(f"{state}={number}" for state, number in sorted(now["days"].items()))
+    entries = " ".join(f"{state}={number}" for state, number in sorted(now["entries"].items()))
+    click.echo(f"store-days  {days or 'none'}")
+    click.echo(f"entries     {entries or 'none'}")
+    for line in now["needs_you"]:
+        click.echo(f"needs you   {line}")
+
+
+def facts(house: "House") -> dict[str, Any]:
+    """Everything the screen shows, from state alone."""
+    from collections import Counter
+
+    import msgspec
+
+    from cloud_conductor.conform import flow as conform
+    from cloud_conductor.serve.supervisor import ROLES, announced
+    from cloud_conductor.state import accounting as books
+    from cloud_conductor.state import ingest as feeds
+    from cloud_conductor.wiring.errands import entry_states
+
+    counts = {
+        name: msgspec.to_builtins(count)
+        for name, count in conform.accounting_of_events(house.conform_deps).items()
+    }
+    with house.books.connect() as connection:
+        days = Counter(row.state for row in books.days(connection))
+        breaks = Counter(
+            row.code for row in books.current_breaks(connection, states=("open", "assigned"))
+        )
+    entries = entry_states(house)
+    needs = [
+        f"{entries[state]} {state} entries: conductor journals list --state {state}"
+        for state in ("draft", "blocked", "rejected", "dead")
+        if entries.get(state)
+    ]
+    held = sum(count["quarantined"] for count in counts.values())
+    needs += [f"{held} quarantined records: conductor quarantine list"] if held else []
+    needs += [f"{number} breaks {code}: conductor reconcile" for code, number in breaks.items()]
+    return {
+        "roles": {role: _where(announced(house.state_dir, role)) for role in ROLES},
+        "events": counts,
+        "feeds": [
+            {
+                "feed": f"{row.source} {row.kind}",
+                "last_success": row.last_success.isoformat(timespec="seconds")
+                if row.last_success
+                else "never",
+                "error": row.last_error,
+            }
+            for row in feeds.sweep_states(house.worker)
+        ],
+        "days": dict(days),
+        "entries": entries,
+        "breaks": dict(breaks),
+        "needs_you": needs,
+    }
+
+
+def _where(announcement: dict[str, object] | None) -> str:
+    if announcement is None:
+        return ""
+    if "port" in announcement:
+        return f"http://{announcement['host']}:{announcement['port']} (pid {announcement['pid']})"
+    return f"pid {announcement['pid']}"

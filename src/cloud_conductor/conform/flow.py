@@ -1,0 +1,296 @@
+"""What conform does: log to lake, seal, quarantine and release. Safe to kill between any two writes.
+
+A batch is decoded, appended table by table (each table carries its own position, so what it has is
+not added again), fsynced, and only then written down in state. State is never ahead of the lake.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Engine
+
+from cloud_conductor.conform.batch import Batch, conform_batch
+from cloud_conductor.conform.enrich import enrich_lines, enrich_tenders
+from cloud_conductor.domain.errors import ConfigError, Transient
+from cloud_conductor.domain.events import Event, NewEvent
+from cloud_conductor.domain.schemas import PARTITIONED, TABLES
+from cloud_conductor.domain.stores import Store
+from cloud_conductor.ports.lake import Lake
+from cloud_conductor.ports.log import EventLog
+from cloud_conductor.ports.pos import PosDecoder
+from cloud_conductor.state import conform as state
+
+log = logging.getLogger("conductor")
+
+EVENTS_PER_BATCH = 5_000
+SEAL_ATTEMPTS_MAX = 5
+
+
+def _go_on(_step: str) -> None:
+    """Nothing happens between two writes; a crash test puts a kill here."""
+
+
+@dataclass(frozen=True)
+class ConformDeps:
+    """decoders: by source name. step: called with a name before and after every write."""
+
+    log: EventLog
+    lake: Lake
+    engine: Engine
+    decoders: Mapping[str, PosDecoder]
+    stores: Sequence[Store]
+    events_per_batch: int = EVENTS_PER_BATCH
+    step: Callable[[str], None] = field(default=_go_on)
+
+
+class RunResult(msgspec.Struct, frozen=True):
+    """Counts of one run: each event is in rows, ignored or quarantined; rows are table rows."""
+
+    events: int = 0
+    rows: int = 0
+    quarantined: int = 0
+    ignored: int = 0
+    released: int = 0
+    batches: int = 0
+
+    def __add__(self, other: "RunResult") -> "RunResult":
+        mine, theirs = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
+        return RunResult(*(a + b for a, b in zip(mine, theirs, strict=True)))
+
+
+class EventCount(msgspec.Struct, frozen=True):
+    """INV-16 of one source: received = processed + quarantined + deduplicated + pending.
+
+    received counts deliveries, duplicates among them; processed includes events without facts of
+    their own; quarantined is what is open now; pending is in the log and not conformed yet.
+    """
+
+    received: int
+    processed: int
+    quarantined: int
+    deduplicated: int
+    pending: int
+
+
+def run_conform(deps: ConformDeps) -> RunResult:
+    """Conform everything the log holds now. Re-running any prefix is a no-op."""
+    total = RunResult()
+    for partition in deps.log.partitions():
+        end = deps.log.high_water(partition)
+        while (lo := state.cursor(deps.engine, partition)) < end:
+            events = _read(deps, partition, lo)
+            if not events:
+                break
+            total += _run_batch(deps, partition, lo, events)
+    return total
+
+
+def run_seal(deps: ConformDeps, business_date: date) -> int:
+    """Replace a date's partitions by enriched, sorted, latest rows of all stores; gives rows.
+
+    Idempotent. Rows that arrive later coexist until the next seal.
+    """
+    rows = 0
+    for table in PARTITIONED:
+        if business_date not in deps.lake.dates(table):
+            continue
+        for attempt in range(1, SEAL_ATTEMPTS_MAX + 1):
+            sealed = fact(deps.lake, table, business_date)
+            deps.step(f"seal:{table}")
+            try:
+                deps.lake.replace(table, business_date, sealed)
+            except Transient:
+                if attempt == SEAL_ATTEMPTS_MAX:
+                    raise
+                continue
+            break
+        rows += sealed.num_rows
+    deps.lake.sync()
+    fields = {"business_date": business_date.isoformat(), "rows": rows}
+    log.info("day.sealed", extra={"fields": fields})
+    return rows
+
+
+def facts(
+    lake: Lake, business_date: date, *, store: str = "", tables: Sequence[str] = PARTITIONED
+) -> dict[str, pa.Table]:
+    """Enriched latest rows of a business date by table, of one store or of all.
+
+    The same rows whether the day is sealed or still open.
+    """
+    found = {table: fact(lake, table, business_date) for table in tables}
+    if not store:
+        return found
+    return {name: rows.filter(pc.equal(rows["store"], store)) for name, rows in found.items()}
+
+
+def fact(lake: Lake, table: str, business_date: date) -> pa.Table:
+    """Enriched latest rows of one table and business date.
+
+    The table itself is read last, so that a following `replace` stands on what was read.
+    """
+    days = [business_date]
+    if table == "sale_lines":
+        sales, products = lake.read("sales", days), lake.read("products")
+        return enrich_lines(lake.read(table, days), sales, products)
+    if table == "tenders":
+        activities = lake.read("gift_card_activities", days)
+        return enrich_tenders(lake.read(table, days), activities)
+    return lake.read(table, days)
+
+
+def release(
+    deps: ConformDeps,
+    quarantined: Sequence[state.Quarantined],
+    *,
+    author: str,
+    now: datetime,
+    fixed_body: bytes | None = None,
+) -> int:
+    """Send quarantined events through again, as new events that name the old; gives how many.
+
+    fixed_body: a corrected body, for exactly one event. The original stays in the log.
+    """
+    if fixed_body is not None and len(quarantined) != 1:
+        raise ConfigError("a corrected body replaces exactly one event")
+    sent = 0
+    for one in quarantined:
+        if one.state != state.OPEN:
+            continue
+        (original,) = deps.log.get([one.seq])
+        attempts = one.attempts + 1
+        deps.log.append([_replayed(original, attempts, fixed_body, now)])
+        deps.step("release")
+        state.note_release(deps.engine, one.seq, attempts=attempts, author=author, now=now)
+        sent += 1
+    if sent:
+        log.info("quarantine.released", extra={"fields": {"events": sent, "author": author}})
+    return sent
+
+
+def accounting_of_events(deps: ConformDeps) -> dict[str, EventCount]:
+    """INV-16 per source, by id set: every id in the log is in exactly one class."""
+    classes: dict[str, dict[str, set[str]]] = {}
+    open_seqs = {one.seq for one in state.quarantine(deps.engine)}
+    for partition in deps.log.partitions():
+        done, after = state.cursor(deps.engine, partition), 0
+        while events := deps.log.read(partition, after, deps.events_per_batch):
+            for event in events:
+                name = "pending" if event.seq > done else "processed"
+                name = "quarantined" if event.seq in open_seqs else name
+                sets = classes.setdefault(event.source, {})
+                sets.setdefault(name, set()).add(event.event_id)
+            after = events[-1].seq
+    duplicates = _duplicates(deps.log)
+    result = {}
+    for source in sorted(classes.keys() | duplicates.keys()):
+        sizes = {name: len(ids) for name, ids in classes.get(source, {}).items()}
+        again = duplicates.get(source, 0)
+        result[source] = EventCount(
+            received=sum(sizes.values()) + again,
+            processed=sizes.get("processed", 0),
+            quarantined=sizes.get("quarantined", 0),
+            deduplicated=again,
+            pending=sizes.get("pending", 0),
+        )
+    return result
+
+
+def _read(deps: ConformDeps, partition: str, after: int) -> list[Event]:
+    """The next batch: the log gives pages of bounded size, a batch may take several."""
+    events: list[Event] = []
+    while len(events) < deps.events_per_batch:
+        page = deps.log.read(partition, after, deps.events_per_batch - len(events))
+        if not page:
+            break
+        events += page
+        after = page[-1].seq
+    return events
+
+
+def _run_batch(deps: ConformDeps, partition: str, lo: int, events: Sequence[Event]) -> RunResult:
+    batch = conform_batch(
+        events,
+        partition=partition,
+        decoders=deps.decoders,
+        stores=deps.stores,
+        memory=state.Memory(deps.engine),
+        events_of=deps.log.get,
+    )
+    hi = events[-1].seq
+    recorded = state.positions(deps.engine, partition)
+    positions = _append(deps, batch, partition, recorded, hi)
+    deps.step("sync")
+    deps.lake.sync()
+    deps.step("commit")
+    learnt = msgspec.structs.replace(
+        batch.learnt, partition=partition, lo=lo, hi=hi, positions=recorded | positions
+    )
+    state.commit(deps.engine, learnt)
+    deps.step("committed")
+    result = RunResult(
+        events=len(events),
+        rows=batch.rows,
+        quarantined=batch.outcomes["rejected"],
+        ignored=batch.outcomes["ignored"],
+        released=len(learnt.released),
+        batches=1,
+    )
+    fields = msgspec.structs.asdict(result) | {"partition": partition, "log_seq": hi}
+    log.info("batch.conformed", extra={"fields": fields})
+    return result
+
+
+def _append(
+    deps: ConformDeps, batch: Batch, partition: str, recorded: Mapping[str, int], hi: int
+) -> dict[str, int]:
+    """Append each table's rows that it does not hold yet; gives the positions written."""
+    written = {}
+    for table in TABLES:
+        rows = batch.tables.get(table)
+        if rows is None:
+            continue
+        app = f"conform/{table}/{partition}"
+        done = deps.lake.position(table, app)
+        if done >= hi:
+            written[table] = done
+            continue
+        # A table behind its recorded position has lost commits: the lake answers CursorGap.
+        lo = max(done, recorded.get(table, 0))
+        new = batch.after(table, lo)
+        if not new.num_rows:
+            continue
+        deps.step(f"append:{table}")
+        deps.lake.append(table, new, app=app, lo=lo, hi=hi)
+        written[table] = hi
+    return written
+
+
+def _replayed(original: Event, attempt: int, fixed_body: bytes | None, now: datetime) -> NewEvent:
+    return NewEvent(
+        source=original.source,
+        channel="replay",
+        kind=original.kind,
+        event_id=f"replay:{original.seq}:{attempt}",
+        merchant_id=original.merchant_id,
+        received_us=state.micros(now),
+        body=original.body if fixed_body is None else fixed_body,
+        headers=original.headers,
+        url=original.url,
+        trigger_seq=original.seq,
+    )
+
+
+def _duplicates(events: EventLog) -> dict[str, int]:
+    found: dict[str, int] = {}
+    after = 0
+    while page := events.duplicates(after):
+        for number, event in page:
+            found[event.source] = found.get(event.source, 0) + 1
+            after = number
+    return found

@@ -1,0 +1,45 @@
+"""The score of one house: each named run, made of the rooms' own functions."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from cloud_conductor.pipelines import close, reconcile
+from cloud_conductor.pipelines.close import CloseDeps
+from cloud_conductor.pipelines.score import Report, Score
+
+RECONCILED_DAYS = timedelta(days=10)
+"""How long a closed date is compared again by itself: payouts and bank lines arrive by then."""
+
+
+def score_of(deps: CloseDeps) -> Score:
+    """What the scheduler plays. Every function may run again: all of them are idempotent."""
+
+    def sweep() -> Report:
+        close.refresh(deps)
+        return {"moved_to_posted": close.mark_posted(deps)}
+
+    def close_date(business_date: date) -> Report:
+        done = close.close_date(deps, business_date)
+        return {"stores": done.stores, "drafted": done.drafted, "blocked": done.blocked}
+
+    def reconcile_date(business_date: date) -> Report:
+        done = reconcile.reconcile(deps, [business_date])
+        return {
+            "unexplained_minor": done.unexplained_minor,
+            "breaks": sum(not found.is_explained for found in done.breaks),
+        }
+
+    def due_dates(now: datetime) -> Sequence[date]:
+        return close.due_dates(deps, now)
+
+    def due_reconciles(now: datetime) -> Sequence[date]:
+        return close.closed_dates(deps, since=now.date() - RECONCILED_DAYS)
+
+    return Score(
+        books=deps.books,
+        sweep=sweep,
+        due_dates=due_dates,
+        due_reconciles=due_reconciles,
+        close=close_date,
+        reconcile=reconcile_date,
+    )

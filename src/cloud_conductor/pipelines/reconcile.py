@@ -1,0 +1,264 @@
+"""Six levels over a span of business dates: two independent records each (§14).
+
+Levels L1, L2, L3 and L5 are worked out per store-day, L4 per store, L6 once per organisation; here
+they are added up. Nothing is written but the breaks found, which keep their id and age.
+"""
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cloud_conductor.accounting import flow, journal
+from cloud_conductor.accounting.breaks import LEVELS, Break, Level, Scope
+from cloud_conductor.accounting.equation import Equation, ledger_total, store_day_equation
+from cloud_conductor.accounting.facts import DayFacts
+from cloud_conductor.accounting.level_books import compare_books
+from cloud_conductor.accounting.level_ledger import (
+    Booked,
+    LedgerSide,
+    Pairing,
+    compare_ledger,
+    pair_documents,
+)
+from cloud_conductor.accounting.level_payouts import Settlement, compare_payouts
+from cloud_conductor.accounting.level_sales import (
+    Control,
+    compare_records,
+    compare_totals,
+    pos_total,
+)
+from cloud_conductor.accounting.level_tenders import compare_tenders
+from cloud_conductor.accounting.levels import LevelResult, combined, not_connected
+from cloud_conductor.conform import flow as conform
+from cloud_conductor.domain.errors import ConductorError
+from cloud_conductor.domain.schemas import TABLES
+from cloud_conductor.domain.stores import Store
+from cloud_conductor.pipelines.close import CloseDeps, bank_lines, control_rows
+from cloud_conductor.ports.ledger import BankLine, LedgerDocument
+from cloud_conductor.state import accounting as books
+from cloud_conductor.state import conform as conform_state
+from cloud_conductor.state.accounting import EntryRow
+
+log = logging.getLogger("conductor")
+
+LEDGER_MARGIN = timedelta(days=7)  # documents somebody re-dated, deposits dated by the bank
+BANK_MARGIN = timedelta(days=10)
+IN_LEDGER = ("sending", "posted", "dead")
+IN_BOOKS = ("draft", "approved", "pending", "sending", "posted", "dead")
+EVERY_STORE = "*"  # scope of a level that looks at a whole organisation
+CONTROL_ROLES = ("clearing.", "undeposited_cash", "gift_card_liability", "bank")
+
+
+class Reconciliation(msgspec.Struct, frozen=True):
+    """Levels added up, the equation of each store-day, and every break."""
+
+    levels: tuple[LevelResult, ...]
+    equations: tuple[Equation, ...]
+    breaks: tuple[Break, ...]
+
+    @property
+    def unexplained_minor(self) -> int:
+        """Absolute D15 amounts of levels and equations: the headline (R-18)."""
+        return sum(level.unexplained_minor for level in self.levels) + sum(
+            abs(one.unexplained_minor) for one in self.equations
+        )
+
+    @property
+    def is_green(self) -> bool:
+        return all(level.state == "green" for level in self.levels) and not self.unexplained_minor
+
+
+class _Held(msgspec.Struct, frozen=True):
+    """What we hold of the span: facts by date, entries, open quarantine by object id."""
+
+    facts: Mapping[date, Mapping[str, pa.Table]]
+    entries: Sequence[EntryRow]
+    quarantined: frozenset[str]
+
+    def of_store(self, table: str, store: str) -> pa.Table:
+        """Rows of one store over all dates of the span."""
+        parts = [
+            one[table].filter(pc.equal(one[table]["store"], store)) for one in self.facts.values()
+        ]
+        return pa.concat_tables([TABLES[table].empty_table(), *parts])
+
+
+def reconcile(deps: CloseDeps, dates: Sequence[date]) -> Reconciliation:
+    """All levels for the store-days of `dates` (sorted, not empty) that have ended."""
+    now = deps.clock.now()
+    held = _held(deps, dates)
+    scopes: dict[tuple[str, date], list[LevelResult]] = defaultdict(list)
+    controls: dict[tuple[str, date], Control] = {}
+    bank = _try_bank(deps, dates)
+    for store in deps.stores:
+        ended = [one for one in dates if store.day_interval(one)[1] <= now]
+        if not ended:
+            continue
+        for control in _controls(deps, store, ended, held.quarantined):
+            key = (store.store, control.scope.business_date)
+            controls[key] = control
+            scopes[key] += _store_day_levels(deps, store, control, held)
+        level = _payout_level(store, ended, held, bank, today=now.date())
+        scopes[store.store, ended[-1]].append(level)
+    pairing, ledger_level = _ledger_level(deps, dates, held)
+    scopes[EVERY_STORE, dates[-1]].append(ledger_level)
+    levels = tuple(_over_all(level, scopes) for level in LEVELS)
+    breaks = tuple(found for level in levels for found in level.breaks)
+    equations = tuple(_equations(controls, breaks, pairing))
+    outcome = Reconciliation(levels=levels, equations=equations, breaks=breaks)
+    for (name, one), results in scopes.items():
+        flow.record_levels(deps.books, name, one, results)
+    log.info(
+        "reconcile.finished",
+        extra={
+            "fields": {
+                "dates": len(dates),
+                "levels": {one.level: one.state for one in levels},
+                "unexplained_minor": outcome.unexplained_minor,
+            }
+        },
+    )
+    return outcome
+
+
+def _over_all(
+    level: Level, scopes: Mapping[tuple[str, date], Sequence[LevelResult]]
+) -> LevelResult:
+    found = [one for results in scopes.values() for one in results if one.level == level]
+    return combined(found or [not_connected(level, "no store-day has ended")])
+
+
+def _held(deps: CloseDeps, dates: Sequence[date]) -> _Held:
+    with deps.lake_lock():
+        facts = {one: conform.facts(deps.conform.lake, one) for one in dates}
+    with deps.books.engine.connect() as connection:
+        rows = books.entries(connection, states=IN_BOOKS)
+    wanted = {one.isoformat() for one in dates}
+    open_rows = conform_state.quarantine(deps.conform.engine)
+    return _Held(
+        facts=facts,
+        entries=[row for row in rows if row.business_date in wanted],
+        quarantined=frozenset(row.object_id for row in open_rows if row.object_id),
+    )
+
+
+def _controls(
+    deps: CloseDeps, store: Store, dates: Sequence[date], quarantined: frozenset[str]
+) -> Iterable[Control]:
+    """One listing of the source for the whole span, cut into store-days by their intervals."""
+    start, end = store.day_interval(dates[0])[0], store.day_interval(dates[-1])[1]
+    rows = control_rows(deps, store, start, end)
+    for one in dates:
+        first, last = store.day_interval(one)
+        yield Control(
+            scope=Scope(store=store.store, business_date=one, currency=store.currency),
+            interval=(first, last),
+            rows=None if rows is None else [r for r in rows if first <= r.occurred_at < last],
+            quarantined=quarantined,
+        )
+
+
+def _store_day_levels(
+    deps: CloseDeps, store: Store, control: Control, held: _Held
+) -> Iterable[LevelResult]:
+    scope = control.scope
+    sales = held.of_store("sales", store.store)
+    day = DayFacts.of(store, scope.business_date, held.facts[scope.business_date])
+    children = {name: getattr(day, name) for name in ("sale_lines", "sale_services", "sale_taxes")}
+    yield compare_records(control, sales)
+    yield compare_totals(control, day.sales, children)
+    yield compare_tenders(
+        scope,
+        day.of_closed_sales(day.sale_tenders),
+        held.of_store("tenders", store.store),
+        quarantined=held.quarantined,
+    )
+    entries = journal.day_entries(day, deps.accounts, fees_at=deps.fees_at)
+    booked = [
+        row.entry
+        for row in held.entries
+        if (row.store, row.business_date) == (scope.store, scope.business_date.isoformat())
+    ]
+    total = int(pc.sum(day.closed_sales["total_minor"], min_count=0).as_py())
+    yield compare_books(scope, entries, booked, sales_total_minor=total)
+
+
+def _payout_level(
+    store: Store,
+    dates: Sequence[date],
+    held: _Held,
+    bank: Sequence[BankLine] | None,
+    *,
+    today: date,
+) -> LevelResult:
+    scope = Scope(store=store.store, business_date=dates[-1], currency=store.currency)
+    tables = {
+        name: held.of_store(name, store.store) for name in ("tenders", "payouts", "payout_entries")
+    }
+    return compare_payouts(scope, Settlement(**tables, bank_lines=bank), today)
+
+
+def _ledger_level(
+    deps: CloseDeps, dates: Sequence[date], held: _Held
+) -> tuple[Pairing, LevelResult]:
+    booked = [
+        Booked(row.posting_key, row.state, row.entry)
+        for row in held.entries
+        if row.state in IN_LEDGER
+    ]
+    end = dates[-1] + LEDGER_MARGIN
+    documents = _try_documents(deps, dates[0] - timedelta(days=1), end)
+    opening_day = dates[0] - timedelta(days=1)
+    side = LedgerSide(
+        documents=documents,
+        control_accounts=_control_accounts(deps),
+        on=end,
+        trial_balance=deps.books.ledger.trial_balance(end) if documents is not None else None,
+        opening=deps.books.ledger.trial_balance(opening_day) if documents is not None else {},
+    )
+    currency = deps.stores[0].currency if deps.stores else "USD"
+    return (
+        pair_documents(booked, documents or ()),
+        compare_ledger(booked, side, currency=currency),
+    )
+
+
+def _control_accounts(deps: CloseDeps) -> set[str]:
+    return {code for role, code in deps.accounts.rules.items() if role.startswith(CONTROL_ROLES)}
+
+
+def _try_documents(deps: CloseDeps, start: date, end: date) -> list[LedgerDocument] | None:
+    try:
+        return deps.books.ledger.documents(start, end)
+    except ConductorError as error:
+        log.warning("ledger.unread", extra={"fields": {"error": str(error)}})
+        return None
+
+
+def _try_bank(deps: CloseDeps, dates: Sequence[date]) -> list[BankLine] | None:
+    try:
+        return bank_lines(deps, dates[0], dates[-1] + BANK_MARGIN)
+    except ConductorError as error:
+        log.warning("bank_lines.failed", extra={"fields": {"error": str(error)}})
+        return None
+
+
+def _equations(
+    controls: Mapping[tuple[str, date], Control], breaks: Sequence[Break], pairing: Pairing
+) -> Iterable[Equation]:
+    """R-14.5 for every store-day whose source could be asked."""
+    for (store, business_date), control in sorted(controls.items()):
+        if control.rows is None:
+            continue
+        yield store_day_equation(
+            store,
+            business_date,
+            pos_minor=pos_total(control),
+            ledger_minor=ledger_total(store, business_date, pairing),
+            breaks=breaks,
+        )

@@ -1,0 +1,1 @@
+"""Revisions of the state databases, run by Alembic; see `state.migrate`."""

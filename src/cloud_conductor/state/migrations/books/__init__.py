@@ -1,0 +1,1 @@
+"""Revisions of the database `books`, oldest first by their numbers."""

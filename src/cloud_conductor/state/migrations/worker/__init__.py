@@ -1,0 +1,1 @@
+"""Revisions of the database `worker`, oldest first by their numbers."""

@@ -1,0 +1,284 @@
+"""The house: one configuration opened, its parts made on first use and closed together."""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Engine
+
+from cloud_conductor.accounting.deps import BooksDeps
+from cloud_conductor.accounting.mapping import AccountMap
+from cloud_conductor.adapters.clock import RehearsalClock, SystemClock
+from cloud_conductor.adapters.lake.delta import DeltaLake
+from cloud_conductor.adapters.ledger import xero
+from cloud_conductor.adapters.ledger.xero_auth import FileTokenStore
+from cloud_conductor.adapters.log.postgres import PostgresLog
+from cloud_conductor.adapters.log.sqlite import SqliteLog
+from cloud_conductor.adapters.objects.local import LocalObjects
+from cloud_conductor.adapters.pos.square import client as square
+from cloud_conductor.adapters.pos.square.decode import SquareDecoder
+from cloud_conductor.adapters.pos.square.webhooks import SquareVerifier
+from cloud_conductor.adapters.secrets.references import resolve
+from cloud_conductor.conform.flow import ConformDeps
+from cloud_conductor.domain.config import Config, SourceConfig
+from cloud_conductor.domain.errors import ConfigError
+from cloud_conductor.domain.stores import Store
+from cloud_conductor.ingest.flow import IngestDeps, Source
+from cloud_conductor.ingest.sweep import SweepPlan
+from cloud_conductor.pipelines.close import CloseDeps
+from cloud_conductor.pipelines.play import score_of
+from cloud_conductor.pipelines.score import Score
+from cloud_conductor.ports.clock import Clock
+from cloud_conductor.ports.ledger import LedgerAdapter
+from cloud_conductor.ports.log import EventLog
+from cloud_conductor.state.engine import open_engine, state_url
+from cloud_conductor.state.lock import held
+from cloud_conductor.state.migrate import migrate
+from cloud_conductor.state.sealed import SealedStore, key_file
+from cloud_conductor.wiring import config as loading
+from cloud_conductor.wiring.query import run_query
+
+VERIFIERS: Mapping[str, type[SquareVerifier]] = {"square": SquareVerifier}
+RAW, PROCESSED = "raw", "processed"
+LAKE_LOCK = "lake.lock"
+
+
+class House:
+    """Everything one conductor.toml names. Use as a context manager, or call `close`."""
+
+    def __init__(self, path: Path, environ: Mapping[str, str] = os.environ) -> None:
+        self.path = path.resolve()
+        loading.read_dotenv(self.path.parent)
+        self.config: Config = loading.load(path, environ)
+        self._closing = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._closing.close()
+
+    @property
+    def state_dir(self) -> Path:
+        return self.config.state_dir
+
+    @cached_property
+    def clock(self) -> Clock:
+        return clock_of(self.config)
+
+    @cached_property
+    def stores(self) -> tuple[Store, ...]:
+        return self.config.store_master()
+
+    @cached_property
+    def database_url(self) -> str:
+        """PostgreSQL address, or empty for SQLite files. May be a reference, as it holds a secret."""
+        url = self.config.state.url
+        if url.startswith(("env:", "file:", "keyring:")):
+            return resolve(url, root=Path(self.config.root))
+        return url
+
+    @cached_property
+    def worker(self) -> Engine:
+        return self._engine("worker")
+
+    @cached_property
+    def books(self) -> Engine:
+        return self._engine("books")
+
+    @cached_property
+    def sealed(self) -> SealedStore:
+        reference = self.config.state.key
+        root = Path(self.config.root)
+        if reference.startswith("file:"):
+            key = key_file(root / reference.removeprefix("file:"))
+        else:
+            key = bytes.fromhex(resolve(reference, root=root))
+        return SealedStore(self.worker, key)
+
+    @cached_property
+    def log(self) -> EventLog:
+        self.state_dir.mkdir(parents=True, exist_ok=True)
+        log: EventLog = (
+            PostgresLog(self.database_url.replace("+psycopg", ""))
+            if self.database_url
+            else SqliteLog(self.state_dir / "log.sqlite")
+        )
+        self._closing.callback(log.close)
+        return log
+
+    @cached_property
+    def lake(self) -> DeltaLake:
+        return DeltaLake(self.config.lake_dir / PROCESSED)
+
+    @cached_property
+    def raw(self) -> LocalObjects:
+        return LocalObjects(self.config.lake_dir / RAW)
+
+    @cached_property
+    def pos(self) -> Mapping[str, square.Square]:
+        """A connection per source; its merchant id is known here, so a wrong token fails early."""
+        return {name: self._connect(name, one) for name, one in self.config.sources.items()}
+
+    @cached_property
+    def ledger(self) -> LedgerAdapter:
+        config = self.config.ledger
+        if config is None:
+            raise ConfigError("conductor.toml has no [ledger]", hint="conductor init")
+        adapter = xero.connect(
+            config,
+            client_id=self.secret(config.client_id),
+            client_secret=self.secret(config.client_secret),
+            refresh_token=self.secret(config.refresh_token) if config.refresh_token else "",
+            store=FileTokenStore(self.state_dir / "xero.tokens", self._token_key()),
+            clock=self.clock,
+        )
+        self._closing.callback(adapter.close)
+        return adapter
+
+    @cached_property
+    def ingest_deps(self) -> IngestDeps:
+        return IngestDeps(
+            log=self.log,
+            engine=self.worker,
+            raw=self.raw,
+            clock=self.clock,
+            sources={
+                name: Source(adapter=adapter, plan=_plan(self.config.sources[name]))
+                for name, adapter in self.pos.items()
+            },
+        )
+
+    @cached_property
+    def conform_deps(self) -> ConformDeps:
+        return ConformDeps(
+            log=self.log,
+            lake=self.lake,
+            engine=self.worker,
+            stores=self.stores,
+            decoders={name: SquareDecoder() for name in self.config.sources},
+        )
+
+    @cached_property
+    def books_deps(self) -> BooksDeps:
+        return BooksDeps(
+            engine=self.books,
+            ledger=self.ledger,
+            clock=self.clock,
+            approval=self.config.accounting.approval,
+        )
+
+    @cached_property
+    def accounts(self) -> AccountMap:
+        return AccountMap.of(self.config.mapping, self.config.mapping_version)
+
+    @cached_property
+    def close_deps(self) -> CloseDeps:
+        return CloseDeps(
+            clock=self.clock,
+            stores=self.stores,
+            ingest=self.ingest_deps,
+            conform=self.conform_deps,
+            books=self.books_deps,
+            pos=self.pos,
+            accounts=self.accounts,
+            fees_at=self.config.accounting.fees_at,
+            grace=timedelta(hours=self.config.accounting.close_grace_h),
+            bank_account=self.config.mapping.get("bank", ""),
+            lake_lock=self.lake_lock,
+        )
+
+    @cached_property
+    def score(self) -> Score:
+        """What the scheduler plays (pipelines.engine)."""
+        return score_of(self.close_deps)
+
+    @contextmanager
+    def lake_lock(self) -> Iterator[None]:
+        """One writer of the lake at a time, across processes of this machine; waits its turn."""
+        with held(self.state_dir / LAKE_LOCK):
+            yield
+
+    def secret(self, reference: str, *, name: str = "") -> str:
+        return resolve(reference, root=Path(self.config.root), sealed=self.sealed, name=name)
+
+    def notification_url(self, source: str) -> str:
+        """The subscription's URL, byte for byte; on one machine, the gateway's own."""
+        gateway = self.config.gateway
+        given = self.config.sources[source].notification_url
+        return given or f"http://{gateway.host}:{gateway.port}/hooks/{source}"
+
+    def prepare(self) -> None:
+        """Bring the state databases to this version's schema."""
+        migrate(self.worker, "worker")
+        migrate(self.books, "books")
+
+    def query(self, sql: str) -> Any:
+        """An Arrow table: one SELECT over the latest version of every table."""
+        return run_query(self.lake, sql)
+
+    def _engine(self, file: Any) -> Engine:
+        engine = open_engine(state_url(self.state_dir, self.database_url, file))
+        self._closing.callback(engine.dispose)
+        return engine
+
+    def _connect(self, name: str, source: SourceConfig) -> square.Square:
+        if source.vendor != "square":
+            raise ConfigError(
+                f"[sources.{name}]: no adapter for {source.vendor!r}; there is: square"
+            )
+        token = self.secret(source.token)
+        adapter = square.connect(source.base_url, lambda: token, source=name, clock=self.clock)
+        self._closing.callback(adapter.close)
+        return adapter
+
+    def _token_key(self) -> bytes:
+        return key_file(self.state_dir / "xero.key")
+
+
+def clock_of(config: Config) -> Clock:
+    """The machine's clock, or a rehearsal's.
+
+    All processes of a rehearsal agree: its clock is the machine's plus one offset, kept in the
+    state folder by the process that first asked.
+    """
+    if not config.clock.start:
+        return SystemClock()
+    start = datetime.fromisoformat(config.clock.start)
+    if start.tzinfo is None:
+        raise ConfigError("[clock] start needs an offset, e.g. 2026-11-24T12:00:00Z")
+    began = config.state_dir / "rehearsal-began"
+    real = SystemClock().now()
+    try:
+        began.parent.mkdir(parents=True, exist_ok=True)
+        with began.open("x") as file:
+            file.write(real.isoformat())
+    except FileExistsError:
+        real_began = datetime.fromisoformat(began.read_text())
+        return RehearsalClock(start.astimezone(UTC) + (real - real_began))
+    return RehearsalClock(start)
+
+
+@contextmanager
+def open_house(config_path: str | None) -> Iterator[House]:
+    """The house of --config, its databases migrated."""
+    with House(loading.find_file(config_path)) as house:
+        house.prepare()
+        yield house
+
+
+def _plan(source: SourceConfig) -> SweepPlan:
+    plan = SweepPlan(
+        interval=timedelta(seconds=source.sweep_interval_s),
+        overlap=timedelta(seconds=source.sweep_overlap_s),
+    )
+    if source.start_at:
+        return SweepPlan(plan.interval, plan.overlap, datetime.fromisoformat(source.start_at))
+    return plan

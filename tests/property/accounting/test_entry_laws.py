@@ -1,0 +1,191 @@
+"""Laws of entries over random days: INV-01, INV-05, INV-06, INV-09, INV-11, INV-17, INV-20."""
+
+from collections import Counter
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cloud_conductor.accounting.collected import collected
+from cloud_conductor.accounting.facts import DayFacts, total
+from cloud_conductor.accounting.journal import day_entries, lineage_of
+from cloud_conductor.accounting.mapping import AccountMap
+from cloud_conductor.accounting.versions import next_version, summed
+from cloud_conductor.testing import golden_day as golden
+from cloud_conductor.testing.small_day import Basket, Line, Service, Tender, small_tables
+
+ACCOUNTS = AccountMap.of(
+    {
+        **golden.MAPPING,
+        "sales.*": "204",
+        "donations_payable": "850",
+        "store_credit_liability": "841",
+        "vendor_receivable": "620",
+        "payout_entry.*": "861",
+        "dispute_receivable": "860",
+        "cash_rounding": "435",
+    },
+    "1",
+)
+AMOUNT = st.integers(1, 500_00)
+DEPARTMENTS = st.sampled_from(["Apparel", "Home", "Café", None])
+
+
+@st.composite
+def a_line(draw) -> Line:
+    gross = draw(AMOUNT)
+    back = draw(st.booleans())
+    sign = -1 if back else 1
+    return Line(
+        gross=sign * gross,
+        discount=sign * draw(st.integers(0, gross)),
+        discount_kind=draw(st.sampled_from(["percent", "amount", "comp", "loyalty", "coupon"])),
+        funded_by=draw(st.sampled_from(["store", "vendor"])),
+        department=draw(DEPARTMENTS),
+        kind=draw(st.sampled_from(["merchandise", "merchandise", "gift_card", "donation"])),
+        event="return" if back else "sale",
+        cost=draw(st.none() | st.integers(0, 100_00).map(lambda cost: sign * cost)),
+    )
+
+
+@st.composite
+def a_basket(draw, sale_id: str) -> Basket:
+    basket = Basket(
+        sale_id=sale_id,
+        lines=tuple(draw(st.lists(a_line(), min_size=1, max_size=4))),
+        tax=tuple((name, draw(st.integers(-5_00, 5_00))) for name in ("STATE", "CITY")),
+        services=tuple(
+            Service(amount=draw(AMOUNT), is_gratuity=draw(st.booleans()))
+            for _ in range(draw(st.integers(0, 1)))
+        ),
+        tip=draw(st.integers(0, 5_00)),
+        rounding=draw(st.integers(-2, 2)),
+    )
+    first = draw(st.integers(min(0, basket.total), max(0, basket.total)))
+    kinds = st.sampled_from(["card", "cash", "gift_card", "store_credit"])
+    tenders = tuple(
+        Tender(
+            amount=amount,
+            type=draw(kinds),
+            fee=draw(st.integers(0, 3_00)),
+            event="payment" if amount > 0 else "refund",
+        )
+        for amount in (first, basket.total - first)
+        if amount
+    )
+    return Basket(
+        **{name: getattr(basket, name) for name in basket.__struct_fields__ if name != "tenders"},
+        tenders=tenders,
+    )
+
+
+@st.composite
+def baskets(draw) -> list[Basket]:
+    return [draw(a_basket(f"S{n}")) for n in range(draw(st.integers(1, 5)))]
+
+
+def entries_of(day: list[Basket]):
+    facts = DayFacts.of(golden.STORE, golden.DAY, small_tables(day))
+    return day_entries(facts, ACCOUNTS)
+
+
+@settings(max_examples=60, deadline=None)
+@given(baskets())
+def test_a_day_that_adds_up_gives_balanced_entries_and_no_error(day):
+    found = entries_of(day)
+    assert not any(finding.blocks for finding in found.findings)
+    for entry in found.entries:
+        assert entry.is_balanced  # INV-01
+    sales = [entry for entry in found.entries if entry.kind == "SALES"]
+    assert sum(map(collected, sales)) == sum(basket.total for basket in day)  # INV-06
+
+
+@settings(max_examples=60, deadline=None)
+@given(baskets())
+def test_each_line_is_the_sum_of_its_facts_and_each_fact_is_used_once(day):
+    found = entries_of(day)
+    for entry in found.entries:
+        legs = found.legs[entry.kind, entry.source_id]
+        for line in entry.lines:  # INV-05, INV-17
+            assert total(lineage_of(line, legs, ACCOUNTS)["amount_minor"]) == line.amount_minor
+        if entry.kind == "SALES":  # INV-09
+            rows = [row for row in legs.to_pylist() if row["fact"] == "tenders"]
+            assert max(Counter(row["fact_id"] for row in rows).values(), default=1) == 1
+            assert len(rows) == sum(len(basket.tenders) for basket in day)
+
+
+@settings(max_examples=40, deadline=None)
+@given(baskets(), st.integers(1, 9))
+def test_a_tender_that_is_off_blocks_the_sales_entry_by_exactly_that_much(day, off):
+    wrong = Basket(
+        sale_id="WRONG",
+        lines=(Line(gross=20_00, cost=1),),
+        tenders=(Tender(amount=20_00 + off),),
+    )
+    found = entries_of([*day, wrong])
+    assert not any(entry.kind == "SALES" for entry in found.entries)
+    (error,) = [finding for finding in found.findings if finding.blocks]
+    assert (error.finding.code, error.amount_minor, error.sale_ids) == ("D03", off, ("WRONG",))
+
+
+@settings(max_examples=40, deadline=None)
+@given(baskets(), st.randoms(use_true_random=False))
+def test_the_order_of_facts_changes_no_entry(day, random):
+    shuffled = list(day)
+    random.shuffle(shuffled)
+    assert entries_of(day).entries == entries_of(shuffled).entries
+
+
+@settings(max_examples=40, deadline=None)
+@given(baskets(), st.data())
+def test_late_sales_in_several_deltas_or_one_give_the_same_balances_inv_20(day, data):
+    cuts = data.draw(st.lists(st.integers(0, len(day)), max_size=3).map(sorted))
+    canonical = {entry.kind: entry for entry in entries_of(day).entries}
+    for kind, wanted in canonical.items():
+        posted = []
+        for upto in [*cuts, len(day)]:
+            so_far = {entry.kind: entry for entry in entries_of(day[:upto]).entries}
+            if kind in so_far:
+                version = next_version(posted, so_far[kind])
+                posted += [version] if version else []
+        assert summed(posted) == summed([wanted])
+        assert [entry.version for entry in posted] == list(range(1, len(posted) + 1))
+        assert all(entry.is_balanced for entry in posted)
+
+
+PAYOUT_TYPES = st.sampled_from(["charge", "refund", "fee", "dispute", "hold", "charge"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.tuples(PAYOUT_TYPES, st.integers(-900_00, 900_00), st.integers(0, 9_00)), max_size=8
+    ),
+    st.integers(-3, 3),
+    st.sampled_from(["sale", "payout"]),
+)
+def test_a_payout_is_the_sum_of_its_entries_or_blocked_inv_11(rows, off, fees_at):
+    net = sum(gross - fee for _, gross, fee in rows)
+    tables = small_tables(
+        (),
+        payouts=[{"payout_id": "P", "state": "paid", "currency": "USD", "net_minor": net + off}],
+        payout_entries=[
+            {
+                "entry_id": f"B{n}",
+                "payout_id": "P",
+                "entry_type": kind,
+                "currency": "USD",
+                "gross_minor": gross,
+                "fee_minor": fee,
+                "net_minor": gross - fee,
+            }
+            for n, (kind, gross, fee) in enumerate(rows)
+        ],
+    )
+    found = day_entries(DayFacts.of(golden.STORE, golden.DAY, tables), ACCOUNTS, fees_at=fees_at)
+    if off:
+        assert found.entries == ()
+        assert [finding.amount_minor for finding in found.findings] == [off]
+        return
+    for entry in found.entries:
+        bank = sum(line.amount_minor for line in entry.lines if line.role == "bank")
+        assert (entry.is_balanced, bank) == (True, net)
