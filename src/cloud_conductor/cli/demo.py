@@ -84,6 +84,6 @@ def demo(
             emit_json(outcome.report)
         if not once and not as_json and sys.stdout.isatty() and sys.stdin.isatty():
             click.echo("\nPress Enter to end the demo and remove its folder.", err=True)
-            click.get_text_stream("stdin").readline()
+            sys.stdin.readline()
     if not outcome.is_proven:
         raise click.exceptions.Exit(CHECKS)

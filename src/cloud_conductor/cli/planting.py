@@ -31,8 +31,9 @@ class Ledger:
         self._http.close()
 
     def plant(self, kind: str, store: str, day: str) -> None:
-        """D01: void the day's SALES journal. D03: change an amount. D04: enter it twice.
-        D05: date it a day later.
+        """Change the SALES journal of a store-day.
+
+        D01 voids it, D03 changes an amount, D04 enters it again, D05 dates it a day later.
         """
         journal = self._sales_journal(store, day)
         if kind == "D01":

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -165,8 +165,9 @@ def play(plan: Plan, folder: Path) -> Outcome:
         }
         path = _configure(plan, folder, stage)
         logs.configure("cli", folder / ".conductor", to_stderr=False)
-        with _timed(timings, "start"), _up(path, folder) as product:
-            _wait_ready(folder, product)
+        with _up(path, folder) as product:
+            with _timed(timings, "start"):
+                _wait_ready(folder, product)
             return _perform(plan, folder, path, stage, timings)
     finally:
         stage.stop()
@@ -206,7 +207,7 @@ def _perform(
         entries, records = _collect(house)
         (folder / "books.json").write_bytes(msgspec.json.encode(entries))
         (folder / "quarantine.json").write_bytes(msgspec.json.encode(records))
-        report = _report(house, plan, outcome, entries, truth)
+        report = _report(house, plan, outcome, entries)
         (folder / "demo.json").write_bytes(msgspec.json.encode(report))
     return Outcome(report, truth, outcome, entries, timings)
 
@@ -216,7 +217,6 @@ def _report(
     plan: Plan,
     outcome: comparing.Reconciliation,
     entries: list[dict[str, Any]],
-    truth: Mapping[str, Any],
 ) -> dict[str, Any]:
     from cloud_conductor.conform import flow as conform
 

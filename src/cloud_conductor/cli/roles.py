@@ -71,6 +71,7 @@ def scheduler(path: Path) -> None:
 
     stop = supervisor.stop_signal()
     with House(path) as house:
+        house.prepare_ledger()
         running = engine.start(house.score, state_dir=house.state_dir)
         supervisor.announce(house.state_dir, "scheduler")
         try:

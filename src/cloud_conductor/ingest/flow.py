@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.events import PARTITION, Event, NewEvent
 from cloud_conductor.ingest.archive import duplicate_file, raw_files
-from cloud_conductor.ingest.sweep import EPOCH, SweepPlan, due, window
+from cloud_conductor.ingest.sweep import SweepPlan, due, window
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.log import EventLog
 from cloud_conductor.ports.objects import ObjectStore

@@ -84,6 +84,10 @@ class LedgerAdapter(Protocol):
         """The document this ledger accepts for an entry (R-6.7)."""
         ...
 
+    def prepare(self, stores: Sequence[str]) -> None:
+        """Make sure the ledger knows the stores its documents will name; idempotent."""
+        ...
+
     def post(self, postings: Sequence[Posting]) -> list[PostingOutcome]:
         """One call, one document type, at most documents_per_call_max.
 

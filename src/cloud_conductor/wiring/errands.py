@@ -65,6 +65,7 @@ def post(house: House, tell: Progress = str) -> dict[str, int]:
     """Post what is approved and wait for its outcome; gives counts of entries by state."""
     with _is_alone(house) as alone:
         if alone:
+            house.prepare_ledger()
             flow.post_all(house.books_deps, BATCHES_MAX, time.sleep)
         else:
             _wait_posted(house, tell)

@@ -43,7 +43,7 @@ from cloud_conductor.wiring import config as loading
 from cloud_conductor.wiring.query import run_query
 
 VERIFIERS: Mapping[str, type[SquareVerifier]] = {"square": SquareVerifier}
-RAW, PROCESSED = "raw", "processed"
+PROCESSED = "processed"
 LAKE_LOCK = "lake.lock"
 
 
@@ -120,7 +120,7 @@ class House:
 
     @cached_property
     def raw(self) -> LocalObjects:
-        return LocalObjects(self.config.lake_dir / RAW)
+        return LocalObjects(self.config.lake_dir)
 
     @cached_property
     def pos(self) -> Mapping[str, square.Square]:
@@ -219,6 +219,11 @@ class House:
         """Bring the state databases to this version's schema."""
         migrate(self.worker, "worker")
         migrate(self.books, "books")
+
+    def prepare_ledger(self) -> None:
+        """Make what documents will name and the ledger lacks: a tracking option per store."""
+        if self.config.ledger is not None and self.config.ledger.tracking:
+            self.ledger.prepare([store.store for store in self.stores])
 
     def query(self, sql: str) -> Any:
         """An Arrow table: one SELECT over the latest version of every table."""

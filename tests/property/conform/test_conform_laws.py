@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from cloud_conductor.adapters.pos.square.decode import SquareDecoder
 from cloud_conductor.adapters.pos.square.taxes import telescope
-from cloud_conductor.conform.flow import accounting_of_events, run_conform
+from cloud_conductor.conform.flow import accounting_of_events, facts, run_conform
 from cloud_conductor.domain.events import Event, NewEvent
 from cloud_conductor.domain.money import allocate, cumulative_share
 from cloud_conductor.sandbox.scenario import chain
 from cloud_conductor.sandbox.square.seller import Seller
-from conform_events import House, event, events_of, golden_day, store
+from conform_events import House, event, events_of, golden_day, store, stores_of
 from square_payloads import (
     category,
     hook,
@@ -35,7 +35,7 @@ from square_payloads import (
 )
 
 DAYS = [date(2026, 11, day) for day in (19, 20, 21, 22, 23, 24)]
-few = settings(max_examples=12, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=5, suppress_health_check=list(HealthCheck))
 amounts = st.integers(0, 100_000)
 
 
@@ -109,7 +109,7 @@ def straight() -> tuple[Any, Any]:
 
 
 @few
-@given(seed=st.integers(0, 2**32), batch=st.sampled_from([1, 2, 7, 5_000]), data=st.data())
+@given(seed=st.integers(0, 2**32), batch=st.sampled_from([3, 11, 5_000]), data=st.data())
 def test_any_order_repetition_and_batching_give_equal_content(
     seed: int, batch: int, data: st.DataObject
 ) -> None:
@@ -147,7 +147,7 @@ def sealed_bytes(cuts: tuple[int, ...]) -> list[bytes]:
         ]
 
 
-@few
+@settings(few, max_examples=3)
 @given(seed=st.integers(0, 2**32))
 def test_a_shuffled_golden_day_is_the_golden_day(seed: int) -> None:
     events, stores, _ = golden_day()
@@ -290,8 +290,6 @@ def test_a_chain_of_stores_conforms_to_what_was_meant(seed: int) -> None:
     truth = chain.play(
         seller.call, seller.set_clock, seed=seed, orders_per_day=12, first_day=date(2026, 10, 31)
     )
-    from conform_events import stores_of
-
     with tempfile.TemporaryDirectory() as folder, House(Path(folder), stores_of(truth)) as house:
         result = house.take(events_of(seller))
         assert result.quarantined == 0
@@ -302,8 +300,6 @@ def test_a_chain_of_stores_conforms_to_what_was_meant(seed: int) -> None:
 
 
 def check_store_day(house: House, name: str, day: date, figures: dict[str, Any]) -> None:
-    from cloud_conductor.conform.flow import facts
-
     found = {table: rows.to_pylist() for table, rows in facts(house.lake, day, store=name).items()}
     goods = [row for row in found["sale_lines"] if row["is_sale"]]
     assert sum(row["net_minor"] for row in goods) == figures["net_sales_minor"], (name, day)
