@@ -1,7 +1,7 @@
 """Facts of one store and business date: what entries and levels are computed from."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
 import msgspec
@@ -30,6 +30,7 @@ class DayFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     payout_entries: those of `payouts`, whatever their own date. A store has one POS source, so a
     sale_id is unique within these tables. processor: who sends the payouts; empty for the source.
+    quarantined: sales that wait in quarantine; what was paid for one we do not hold waits with it.
     """
 
     store: str
@@ -49,6 +50,7 @@ class DayFacts(msgspec.Struct, frozen=True, kw_only=True):
     cash_events: pa.Table
     gift_card_activities: pa.Table
     processor: str = ""
+    quarantined: frozenset[str] = frozenset()
 
     @classmethod
     def of(
@@ -58,6 +60,7 @@ class DayFacts(msgspec.Struct, frozen=True, kw_only=True):
         tables: Mapping[str, pa.Table],
         *,
         processor: str = "",
+        quarantined: Collection[str] = (),
     ) -> "DayFacts":
         """Facts of a store from tables that may hold several stores; a missing table is empty."""
         return cls(
@@ -66,6 +69,7 @@ class DayFacts(msgspec.Struct, frozen=True, kw_only=True):
             currency=store.currency,
             business_date=business_date,
             processor=processor,
+            quarantined=frozenset(quarantined),
             **{name: _of_store(name, tables, store.store) for name in FACT_TABLES},
         )
 
@@ -73,6 +77,12 @@ class DayFacts(msgspec.Struct, frozen=True, kw_only=True):
     def closed_sales(self) -> pa.Table:
         """Sales that reach money facts: voided and deleted ones never do (R-3.3)."""
         return self.sales.filter(pc.equal(self.sales["state"], "closed"))
+
+    @property
+    def withheld_sales(self) -> pa.Array:
+        """Ids of quarantined sales of which no version is held (D16)."""
+        held = set(self.sales["sale_id"].to_pylist())
+        return pa.array(sorted(self.quarantined - held), pa.string())
 
     def of_closed_sales(self, child: pa.Table) -> pa.Table:
         """Rows of a child table whose sale is closed."""

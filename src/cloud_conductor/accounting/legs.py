@@ -43,6 +43,13 @@ def counted_tenders(facts: DayFacts) -> pa.Table:
     return facts.tenders.filter(pc.or_(captured, pending_refund))
 
 
+def booked_tenders(facts: DayFacts) -> pa.Table:
+    """Tenders of the SALES entry: all that moved money, but for sales that wait in quarantine."""
+    tenders = counted_tenders(facts)
+    waits = pc.is_in(tenders["sale_id"], value_set=facts.withheld_sales)
+    return tenders.filter(pc.invert(waits))
+
+
 def sales_legs(facts: DayFacts) -> pa.Table:
     """Legs of the SALES entry; they sum to zero when R-6.1 holds."""
     return pa.concat_tables(
@@ -113,7 +120,7 @@ def slugged(names: pa.ChunkedArray) -> pa.Array:
 
 
 def _tender_legs(facts: DayFacts) -> pa.Table:
-    tenders = counted_tenders(facts)
+    tenders = booked_tenders(facts)
     return _legs(
         tenders,
         role=_tender_role(tenders),

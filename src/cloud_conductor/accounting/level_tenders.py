@@ -29,7 +29,7 @@ def compare_tenders(
 
     sale_tenders: of the day's closed sales. tenders: of the store, of this day and of others: a
     tender dated another day than its sale is explained with both dates (D05). quarantined: ids of
-    payments and refunds of which a version waits in quarantine (D16).
+    sales, payments and refunds of which a version waits in quarantine (D16).
     """
     tally = Tally("L3")
     named = [tender_item(row, row["amount_minor"]) for row in sale_tenders.to_pylist()]
@@ -46,12 +46,9 @@ def compare_tenders(
     }
     for item in found.left_open:
         tally.record(_unpaid(scope, item, stuck.get(item.key), quarantined), lefts=1)
+    sales = {tender_key(row): row["sale_id"] for row in tenders.to_pylist()}
     for item in found.right_open:
-        message = f"the processor has {item.key}, no sale of the day names it"
-        unnamed = scope.found(
-            "L3", "D02", item.key, message, amount=-item.amount_minor, right=item.label
-        )
-        tally.record(unnamed, rights=1)
+        tally.record(_unnamed(scope, item, sales[item.key], quarantined), rights=1)
     return tally.result(len(named), len(rights))
 
 
@@ -118,6 +115,14 @@ def _compare_pair(tally: Tally, scope: Scope, pair: Match) -> None:
 def _twice(scope: Scope, item: Item) -> Break:
     message = f"{item.key} is recorded twice"
     return scope.found("L3", "D04", item.key, message, amount=item.amount_minor, left=item.label)
+
+
+def _unnamed(scope: Scope, item: Item, sale: str | None, quarantined: Collection[str]) -> Break:
+    """A tender the processor has and no sale of the day names."""
+    code, message = "D02", f"the processor has {item.key}, no sale of the day names it"
+    if sale in quarantined:
+        code, message = "D16", f"{item.key} paid for sale {sale}, which is in quarantine"
+    return scope.found("L3", code, item.key, message, amount=-item.amount_minor, right=item.label)
 
 
 def _unpaid(scope: Scope, item: Item, state: str | None, quarantined: Collection[str]) -> Break:

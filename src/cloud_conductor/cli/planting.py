@@ -81,6 +81,9 @@ def _plain(journal: dict[str, Any]) -> dict[str, Any]:
                 "LineAmount": line["LineAmount"],
                 "AccountCode": line["AccountCode"],
                 "Description": line.get("Description", ""),
+                "Tracking": [
+                    {"Name": one["Name"], "Option": one["Option"]} for one in line["Tracking"]
+                ],
             }
             for line in journal["JournalLines"]
         ],

@@ -29,6 +29,7 @@ from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.ledger import BankLine
 from cloud_conductor.ports.pos import Listed, PosAdapter
 from cloud_conductor.state import accounting as books
+from cloud_conductor.state import conform as conform_state
 from cloud_conductor.state.accounting import DayRow
 
 log = logging.getLogger("conductor")
@@ -131,7 +132,8 @@ def close_date(deps: CloseDeps, business_date: date, *, preparer: str = PREPARER
             for row in books.days(connection)
             if row.business_date == business_date.isoformat()
         }
-    desk = _Desk(deps, business_date, now, tables, bank, facts_seq)
+    waiting = quarantined_ids(deps)
+    desk = _Desk(deps, business_date, now, tables, bank, facts_seq, waiting)
     rows: list[DayRow] = []
     made_days: list[tuple[Store, journal.DayEntries]] = []
     for store in ended:
@@ -202,6 +204,12 @@ def read_facts(deps: CloseDeps, business_date: date) -> dict[str, pa.Table]:
     return conform.facts(deps.conform.lake, business_date)
 
 
+def quarantined_ids(deps: CloseDeps) -> frozenset[str]:
+    """Ids of objects of which a version waits in quarantine (D16)."""
+    rows = conform_state.quarantine(deps.conform.engine)
+    return frozenset(row.object_id for row in rows if row.object_id)
+
+
 def control_rows(
     deps: CloseDeps, store: Store, start: datetime, end: datetime
 ) -> list[Listed] | None:
@@ -223,12 +231,13 @@ class _Desk:
     tables: Mapping[str, pa.Table]
     bank: Sequence[BankLine]
     facts_seq: int
+    quarantined: frozenset[str]
 
     def store_day(
         self, store: Store, known: DayRow | None
     ) -> tuple[DayRow, journal.DayEntries | None]:
         """The day's new row, and its entries when it may close."""
-        facts = DayFacts.of(store, self.business_date, self.tables)
+        facts = DayFacts.of(store, self.business_date, self.tables, quarantined=self.quarantined)
         interval = store.day_interval(self.business_date)
         totals = self._control(store, facts, interval)
         state = day.next_state(

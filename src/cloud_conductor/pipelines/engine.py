@@ -9,6 +9,7 @@ decided in the books, inside the step (R-13.6), never by the engine's record of 
 
 import logging
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import date, datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ APPLICATION = "conductor"
 APPLICATION_VERSION = "1"
 """Bumped only when a running workflow cannot be continued by newer code; see `stranded`."""
 POLL_S = 0.5
+WAIT_POLL_S = 0.1
 TRIES_MAX = 1_000
 RUNS_PER_BATCH_MAX = 99
 PAUSE_S_MAX = 10.0
@@ -200,14 +202,16 @@ def hand_over(engine: Engine, what: Errand, business_date: date | None, now: dat
     return name
 
 
-def wait_for(engine: Engine, name: str) -> Report:
-    """Wait until a handed-over run has ended; gives its report, or raises what it failed with."""
+def wait_for(engine: Engine, names: Sequence[str]) -> list[Report]:
+    """Wait until handed-over runs have ended; gives their reports, or raises the first failure."""
     client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
     try:
-        report: Report = client.retrieve_workflow(name).get_result(polling_interval_sec=POLL_S)
+        return [
+            client.retrieve_workflow(name).get_result(polling_interval_sec=WAIT_POLL_S)
+            for name in names
+        ]
     finally:
         client.destroy()
-    return report
 
 
 def status(engine: Engine) -> EngineStatus:

@@ -38,10 +38,9 @@ from cloud_conductor.conform import flow as conform
 from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.schemas import TABLES
 from cloud_conductor.domain.stores import Store
-from cloud_conductor.pipelines.close import CloseDeps, bank_lines, control_rows
+from cloud_conductor.pipelines.close import CloseDeps, bank_lines, control_rows, quarantined_ids
 from cloud_conductor.ports.ledger import BankLine, LedgerDocument
 from cloud_conductor.state import accounting as books
-from cloud_conductor.state import conform as conform_state
 from cloud_conductor.state.accounting import EntryRow
 
 log = logging.getLogger("conductor")
@@ -139,11 +138,10 @@ def _held(deps: CloseDeps, dates: Sequence[date]) -> _Held:
     with deps.books.engine.connect() as connection:
         rows = books.entries(connection, states=IN_BOOKS)
     wanted = {one.isoformat() for one in dates}
-    open_rows = conform_state.quarantine(deps.conform.engine)
     return _Held(
         facts=facts,
         entries=[row for row in rows if row.business_date in wanted],
-        quarantined=frozenset(row.object_id for row in open_rows if row.object_id),
+        quarantined=quarantined_ids(deps),
     )
 
 
@@ -168,7 +166,12 @@ def _store_day_levels(
 ) -> Iterable[LevelResult]:
     scope = control.scope
     sales = held.of_store("sales", store.store)
-    day = DayFacts.of(store, scope.business_date, held.facts[scope.business_date])
+    day = DayFacts.of(
+        store,
+        scope.business_date,
+        held.facts[scope.business_date],
+        quarantined=held.quarantined,
+    )
     children = {name: getattr(day, name) for name in ("sale_lines", "sale_services", "sale_taxes")}
     yield compare_records(control, sales)
     yield compare_totals(control, day.sales, children)

@@ -43,13 +43,15 @@ def run(house: House, what: Errand, dates: Sequence[date] = (), tell: Progress =
     """Sweep, close or reconcile now, and return when it is done."""
     wanted: Sequence[date | None] = dates or [None]
     with _is_alone(house) as alone:
-        for one in wanted:
-            tell(f"{what} {one or ''}".strip())
-            if alone:
+        if alone:
+            for one in wanted:
+                tell(f"{what} {one or ''}".strip())
                 _here(house, what, one)
-                continue
-            name = engine.hand_over(house.books, what, one, house.clock.now())
-            engine.wait_for(house.books, name)
+            return
+        now = house.clock.now()
+        names = [engine.hand_over(house.books, what, one, now) for one in wanted]
+        tell(f"{what}: handed {len(names)} runs to the scheduler")
+        engine.wait_for(house.books, names)
 
 
 def close_due(house: House, tell: Progress = str) -> list[date]:

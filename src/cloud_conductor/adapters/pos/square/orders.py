@@ -91,7 +91,7 @@ class Sale:
                     f"a sale without returns totals {self.source_total}",
                 )
             )
-        errors += [*_tender_faults(self.order), *_number_faults(self.order)]
+        errors += [*_tender_faults(self.order), *number_faults(self.order)]
         return errors or self._settle(self.source_total)
 
     def _settle(self, source_total: int) -> list[Finding]:
@@ -314,7 +314,7 @@ def _tender_faults(order: wire.Order) -> list[Finding]:
     ]
 
 
-def _number_faults(order: wire.Order) -> list[Finding]:
+def number_faults(order: wire.Order) -> list[Finding]:
     """Texts that are no decimal number, and unit prices that do not fit DECIMAL(18,6)."""
     faults = []
     for path, lines in _line_lists(order):
