@@ -45,12 +45,13 @@ from cloud_conductor.state.accounting import EntryRow
 
 log = logging.getLogger("conductor")
 
-LEDGER_MARGIN = timedelta(days=7)  # documents somebody re-dated, deposits dated by the bank
-BANK_MARGIN = timedelta(days=10)
+LEDGER_BEFORE = timedelta(days=1)
+LEDGER_AFTER = timedelta(days=8)  # documents somebody re-dated, deposits dated by the bank
+SETTLED_WITHIN = timedelta(days=14)  # payouts of a tender come this much later at the latest
 IN_LEDGER = ("sending", "posted", "dead")
 IN_BOOKS = ("draft", "approved", "pending", "sending", "posted", "dead")
 EVERY_STORE = "*"  # scope of a level that looks at a whole organisation
-CONTROL_ROLES = ("clearing.", "undeposited_cash", "gift_card_liability", "bank")
+CONTROL_ROLES = ("clearing", "undeposited_cash", "gift_card_liability", "tips_payable")
 
 
 class Reconciliation(msgspec.Struct, frozen=True):
@@ -73,10 +74,11 @@ class Reconciliation(msgspec.Struct, frozen=True):
 
 
 class _Held(msgspec.Struct, frozen=True):
-    """What we hold of the span: facts by date, entries, open quarantine by object id."""
+    """What we hold: facts of the span by date, settlements around it, the books, quarantine."""
 
     facts: Mapping[date, Mapping[str, pa.Table]]
-    entries: Sequence[EntryRow]
+    settled: Mapping[str, pa.Table]
+    booked: Sequence[EntryRow]
     quarantined: frozenset[str]
 
     def of_store(self, table: str, store: str) -> pa.Table:
@@ -133,16 +135,22 @@ def _over_all(
 
 
 def _held(deps: CloseDeps, dates: Sequence[date]) -> _Held:
+    lake = deps.conform.lake
     with deps.lake_lock():
-        facts = {one: conform.facts(deps.conform.lake, one) for one in dates}
+        facts = {one: conform.facts(lake, one) for one in dates}
+        settled = {
+            name: lake.read(name, _around(lake.dates(name), dates))
+            for name in ("tenders", "payouts", "payout_entries")
+        }
     with deps.books.engine.connect() as connection:
-        rows = books.entries(connection, states=IN_BOOKS)
-    wanted = {one.isoformat() for one in dates}
-    return _Held(
-        facts=facts,
-        entries=[row for row in rows if row.business_date in wanted],
-        quarantined=quarantined_ids(deps),
-    )
+        booked = books.entries(connection, states=IN_BOOKS)
+    return _Held(facts=facts, settled=settled, booked=booked, quarantined=quarantined_ids(deps))
+
+
+def _around(present: Sequence[date], dates: Sequence[date]) -> list[date]:
+    """Partitions in which a tender of the dates may have been settled, or been taken before them."""
+    first, last = dates[0] - SETTLED_WITHIN, dates[-1] + SETTLED_WITHIN
+    return [one for one in present if first <= one <= last]
 
 
 def _controls(
@@ -184,7 +192,7 @@ def _store_day_levels(
     entries = journal.day_entries(day, deps.accounts, fees_at=deps.fees_at)
     booked = [
         row.entry
-        for row in held.entries
+        for row in held.booked
         if (row.store, row.business_date) == (scope.store, scope.business_date.isoformat())
     ]
     total = int(pc.sum(day.closed_sales["total_minor"], min_count=0).as_py())
@@ -199,40 +207,47 @@ def _payout_level(
     *,
     today: date,
 ) -> LevelResult:
+    """L4 of a store: tenders of the dates, in whatever payout they were settled."""
     scope = Scope(store=store.store, business_date=dates[-1], currency=store.currency)
-    tables = {
-        name: held.of_store(name, store.store) for name in ("tenders", "payouts", "payout_entries")
+    near = {
+        name: rows.filter(pc.equal(rows["store"], store.store))
+        for name, rows in held.settled.items()
     }
-    return compare_payouts(scope, Settlement(**tables, bank_lines=bank), today)
+    settlement = Settlement(
+        tenders=held.of_store("tenders", store.store),
+        payouts=near["payouts"],
+        payout_entries=near["payout_entries"],
+        known=frozenset(near["tenders"]["tender_id"].to_pylist()),
+        bank_lines=bank,
+    )
+    return compare_payouts(scope, settlement, today)
 
 
 def _ledger_level(
     deps: CloseDeps, dates: Sequence[date], held: _Held
 ) -> tuple[Pairing, LevelResult]:
+    """L6 of a window around the dates: whatever is dated in it, ours and others'."""
+    start, end = dates[0] - LEDGER_BEFORE, dates[-1] + LEDGER_AFTER
     booked = [
         Booked(row.posting_key, row.state, row.entry)
-        for row in held.entries
-        if row.state in IN_LEDGER
+        for row in held.booked
+        if row.state in IN_LEDGER and start <= row.entry.ledger_date < end
     ]
-    end = dates[-1] + LEDGER_MARGIN
-    documents = _try_documents(deps, dates[0] - timedelta(days=1), end)
-    opening_day = dates[0] - timedelta(days=1)
+    documents = _try_documents(deps, start, end)
+    last, before = end - timedelta(days=1), start - timedelta(days=1)
+    ledger = deps.books.ledger
     side = LedgerSide(
         documents=documents,
-        control_accounts=_control_accounts(deps),
-        on=end,
-        trial_balance=deps.books.ledger.trial_balance(end) if documents is not None else None,
-        opening=deps.books.ledger.trial_balance(opening_day) if documents is not None else {},
+        control_accounts=deps.accounts.accounts(*CONTROL_ROLES),
+        on=last,
+        trial_balance=ledger.trial_balance(last) if documents is not None else None,
+        opening=ledger.trial_balance(before) if documents is not None else {},
     )
     currency = deps.stores[0].currency if deps.stores else "USD"
     return (
         pair_documents(booked, documents or ()),
         compare_ledger(booked, side, currency=currency),
     )
-
-
-def _control_accounts(deps: CloseDeps) -> set[str]:
-    return {code for role, code in deps.accounts.rules.items() if role.startswith(CONTROL_ROLES)}
 
 
 def _try_documents(deps: CloseDeps, start: date, end: date) -> list[LedgerDocument] | None:
@@ -245,7 +260,7 @@ def _try_documents(deps: CloseDeps, start: date, end: date) -> list[LedgerDocume
 
 def _try_bank(deps: CloseDeps, dates: Sequence[date]) -> list[BankLine] | None:
     try:
-        return bank_lines(deps, dates[0], dates[-1] + BANK_MARGIN)
+        return bank_lines(deps, dates[0], dates[-1] + SETTLED_WITHIN)
     except ConductorError as error:
         log.warning("bank_lines.failed", extra={"fields": {"error": str(error)}})
         return None
