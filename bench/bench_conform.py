@@ -88,7 +88,9 @@ def dlt_load(found: list[bytes]) -> float:
 
     with tempfile.TemporaryDirectory() as folder:
         destination = dlt.destinations.filesystem(f"file://{folder}/lake")
-        pipeline = dlt.pipeline("bench", pipelines_dir=f"{folder}/work", destination=destination)
+        pipeline = dlt.pipeline(
+            "bench", pipelines_dir=f"{folder}/pipelines", destination=destination
+        )
         start = time.perf_counter()
         pipeline.run(
             (json.loads(body) for body in found), table_name="orders", loader_file_format="parquet"

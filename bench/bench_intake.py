@@ -197,9 +197,10 @@ class Sender(asyncio.Protocol):
         self._transport.write(self._requests.pop())
 
     def data_received(self, data: bytes) -> None:
-        """Head and JSON body may come apart; anything but a 200 ends the bench."""
+        """Head and body may come apart; anything but a 200 ends the bench."""
         self._answer += data
-        if not self._answer.endswith(b"}"):
+        head, end, body = self._answer.partition(b"\r\n\r\n")
+        if not end or len(body) < int(head.lower().partition(b"content-length: ")[2].split()[0]):
             return
         if not self._answer.startswith(b"HTTP/1.1 200"):
             self.done.set_exception(RuntimeError(self._answer[:200].decode("latin-1")))

@@ -15,38 +15,67 @@ def money(amount: int) -> dict[str, Any]:
     return {"amount": amount, "currency": "USD"}
 
 
+def line(at: int, number: int, dice: random.Random) -> dict[str, Any]:
+    """One line with a tenth off and its tax."""
+    price, quantity = dice.randrange(199, 4_999), dice.choice((1, 1, 1, 2, 3))
+    gross = price * quantity
+    cut, tax = gross // 10, round((gross - gross // 10) * 0.08875)
+    return {
+        "uid": f"l{at}-{number}",
+        "catalog_object_id": f"W62UWFY35CWMYGVWK6T{at:05d}",
+        "catalog_version": 1795179600000,
+        "quantity": str(quantity),
+        "name": f"Thing number {number % 97}",
+        "variation_name": "Regular",
+        "item_type": "ITEM",
+        "base_price_money": money(price),
+        "variation_total_price_money": money(gross),
+        "gross_sales_money": money(gross),
+        "total_tax_money": money(tax),
+        "total_discount_money": money(cut),
+        "total_money": money(gross - cut + tax),
+        "total_service_charge_money": money(0),
+        "applied_taxes": [{"uid": f"at{at}", "tax_uid": "tax", "applied_money": money(tax)}],
+        "applied_discounts": [
+            {"uid": f"ad{at}", "discount_uid": "cut", "applied_money": money(cut)}
+        ],
+    }
+
+
+def tender(number: int, total: int, second: str) -> dict[str, Any]:
+    return {
+        "id": f"EnZdNAlWCmfh6Mt5FMNST1o7{number:06d}",
+        "location_id": "L1",
+        "transaction_id": f"CAISENgvlJ6jLWAzERDzjyHV{number:06d}",
+        "created_at": f"{second}.100Z",
+        "amount_money": money(total),
+        "type": "CARD",
+        "card_details": {
+            "status": "CAPTURED",
+            "card": {"card_brand": "VISA", "last_4": "1111"},
+            "entry_method": "EMV",
+        },
+        "payment_id": f"EnZdNAlWCmfh6Mt5FMNST1o7{number:06d}",
+    }
+
+
+def adjustments(tax_total: int, cut_total: int) -> dict[str, Any]:
+    """The order's one tax and one discount."""
+    tax = {"uid": "tax", "name": "NYC sales tax", "type": "ADDITIVE", "percentage": "8.875"}
+    cut = {"uid": "cut", "name": "Ten off", "type": "FIXED_PERCENTAGE", "percentage": "10"}
+    return {
+        "taxes": [tax | {"scope": "ORDER", "applied_money": money(tax_total)}],
+        "discounts": [cut | {"scope": "ORDER", "applied_money": money(cut_total)}],
+    }
+
+
 def order(number: int, dice: random.Random) -> dict[str, Any]:
     """One completed order paid by card."""
-    lines, total, tax_total, cut_total = [], 0, 0, 0
-    for at in range(dice.choice(LINES_PER_ORDER)):
-        price, quantity = dice.randrange(199, 4_999), dice.choice((1, 1, 1, 2, 3))
-        gross = price * quantity
-        cut, tax = gross // 10, round((gross - gross // 10) * 0.08875)
-        total, tax_total, cut_total = total + gross - cut + tax, tax_total + tax, cut_total + cut
-        lines.append(
-            {
-                "uid": f"l{at}-{number}",
-                "catalog_object_id": f"W62UWFY35CWMYGVWK6T{at:05d}",
-                "catalog_version": 1795179600000,
-                "quantity": str(quantity),
-                "name": f"Thing number {number % 97}",
-                "variation_name": "Regular",
-                "item_type": "ITEM",
-                "base_price_money": money(price),
-                "variation_total_price_money": money(gross),
-                "gross_sales_money": money(gross),
-                "total_tax_money": money(tax),
-                "total_discount_money": money(cut),
-                "total_money": money(gross - cut + tax),
-                "total_service_charge_money": money(0),
-                "applied_taxes": [
-                    {"uid": f"at{at}", "tax_uid": "tax", "applied_money": money(tax)}
-                ],
-                "applied_discounts": [
-                    {"uid": f"ad{at}", "discount_uid": "cut", "applied_money": money(cut)}
-                ],
-            }
-        )
+    lines = [line(at, number, dice) for at in range(dice.choice(LINES_PER_ORDER))]
+    total, tax_total, cut_total = (
+        sum(one[f"total_{name}money"]["amount"] for one in lines)
+        for name in ("", "tax_", "discount_")
+    )
     amounts = {
         "total_money": money(total),
         "tax_money": money(tax_total),
@@ -60,43 +89,9 @@ def order(number: int, dice: random.Random) -> dict[str, Any]:
         "location_id": "L1",
         "source": {"name": "Square Point of Sale"},
         "line_items": lines,
-        "taxes": [
-            {
-                "uid": "tax",
-                "name": "NYC sales tax",
-                "type": "ADDITIVE",
-                "percentage": "8.875",
-                "scope": "ORDER",
-                "applied_money": money(tax_total),
-            }
-        ],
-        "discounts": [
-            {
-                "uid": "cut",
-                "name": "Ten off",
-                "type": "FIXED_PERCENTAGE",
-                "percentage": "10",
-                "scope": "ORDER",
-                "applied_money": money(cut_total),
-            }
-        ],
+        **adjustments(tax_total, cut_total),
         "net_amounts": amounts,
-        "tenders": [
-            {
-                "id": f"EnZdNAlWCmfh6Mt5FMNST1o7{number:06d}",
-                "location_id": "L1",
-                "transaction_id": f"CAISENgvlJ6jLWAzERDzjyHV{number:06d}",
-                "created_at": f"{second}.100Z",
-                "amount_money": money(total),
-                "type": "CARD",
-                "card_details": {
-                    "status": "CAPTURED",
-                    "card": {"card_brand": "VISA", "last_4": "1111"},
-                    "entry_method": "EMV",
-                },
-                "payment_id": f"EnZdNAlWCmfh6Mt5FMNST1o7{number:06d}",
-            }
-        ],
+        "tenders": [tender(number, total, second)],
         "state": "COMPLETED",
         "version": 4,
         "created_at": f"{second}.000Z",

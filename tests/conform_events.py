@@ -27,7 +27,9 @@ NYC = TaxSplit("NYC sales tax", (("STATE", "4.000"), ("CITY", "4.500"), ("DISTRI
 
 def store(location_id: str = "L1", **changes: Any) -> Store:
     """NYC01 of the golden day (§5), at a location of one's own."""
-    plain = Store("NYC01", "square", location_id, "America/New_York", time(4), "USD", "main", (NYC,))
+    plain = Store(
+        "NYC01", "square", location_id, "America/New_York", time(4), "USD", "main", (NYC,)
+    )
     return msgspec.structs.replace(plain, **changes)
 
 
@@ -41,7 +43,9 @@ def stores_of(truth: dict[str, Any]) -> tuple[Store, ...]:
             time.fromisoformat(one["cutoff"]),
             one["currency"],
             "main",
-            tuple(TaxSplit(name, tuple(parts.items())) for name, parts in one["tax_splits"].items()),
+            tuple(
+                TaxSplit(name, tuple(parts.items())) for name, parts in one["tax_splits"].items()
+            ),
         )
         for one in truth["stores"]
     )
@@ -107,10 +111,17 @@ def golden_day() -> tuple[list[NewEvent], tuple[Store, ...], dict[str, Any]]:
 class House:
     """A log, a lake and a state of their own below one folder."""
 
-    def __init__(self, folder: Path, stores: Sequence[Store], *, events_per_batch: int = 5_000):
+    def __init__(
+        self,
+        folder: Path,
+        stores: Sequence[Store],
+        *,
+        events_per_batch: int = 5_000,
+        state_url: str = "",
+    ) -> None:
         self.folder = folder
         self.log = SqliteLog(folder / "log.sqlite")
-        self.engine = open_engine(f"sqlite:///{folder / 'worker.sqlite'}")
+        self.engine = open_engine(state_url or f"sqlite:///{folder / 'worker.sqlite'}")
         WORKER.create_all(self.engine)
         self.lake = DeltaLake(folder / "processed")
         self.deps = ConformDeps(

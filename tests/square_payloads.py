@@ -152,7 +152,9 @@ def hook(kind: str, noun: str, found: Json) -> Json:
     }
 
 
-def item(variation: str, *, cost: str, updated_at: str = "2026-01-01T00:00:00Z", **more: Any) -> Json:
+def item(
+    variation: str, *, cost: str, updated_at: str = "2026-01-01T00:00:00Z", **more: Any
+) -> Json:
     """A catalog item of category C1 with one variation and its unit cost."""
     return {
         "type": "ITEM",

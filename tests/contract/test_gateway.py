@@ -56,7 +56,7 @@ class House:
         try:
             connection.request(method, path, body, headers or {})
             answer = connection.getresponse()
-            return answer.status, json.loads(answer.read()), dict(answer.getheaders())
+            return answer.status, json.loads(answer.read() or b"null"), dict(answer.getheaders())
         finally:
             connection.close()
 
@@ -103,7 +103,7 @@ def test_a_signed_webhook_is_stored_byte_for_byte_with_its_proof(house: House) -
     before = datetime.now(UTC)
     status, answer, _ = house.post(body)
     (event,) = house.log.read("0", 0)
-    assert (status, answer) == (200, {"seq": 1, "duplicate": False})
+    assert (status, answer) == (200, None)
     assert (event.body, event.channel, event.kind, event.event_id, event.merchant_id) == (
         body,
         "webhook",
@@ -117,8 +117,9 @@ def test_a_signed_webhook_is_stored_byte_for_byte_with_its_proof(house: House) -
 
 
 def test_a_duplicate_delivery_is_acknowledged_and_counted_once(house: House) -> None:
-    assert house.post(notice("ev-1"))[1]["duplicate"] is False
-    assert house.post(notice("ev-1"))[:2] == (200, {"seq": 1, "duplicate": True})
+    assert house.post(notice("ev-1"))[0] == 200
+    assert house.post(notice("ev-1"))[0] == 200
+    assert house.ask("GET", "/statusz")[1]["duplicates"] == 1
     assert len(house.log.read("0", 0)) == 1
     assert [event.event_id for _, event in house.log.duplicates(0)] == ["ev-1"]
 

@@ -24,7 +24,7 @@ def gateway(path: Path) -> None:
     from cloud_conductor.adapters.log.group import GroupCommitWriter
     from cloud_conductor.serve.gateway import Door, Gateway, gateway_server
 
-    supervisor.stop_signal()
+    stop = supervisor.stop_signal()
     with House(path) as house:
         config = house.config.gateway
         _check_host(config.host)
@@ -47,6 +47,7 @@ def gateway(path: Path) -> None:
         server.on_started = lambda port: supervisor.announce(
             house.state_dir, "gateway", host=config.host, port=port
         )
+        supervisor.when_set(stop, server.stop)
         server.run()
 
 

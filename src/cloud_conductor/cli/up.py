@@ -26,10 +26,12 @@ def up(config_path: str | None, role: str | None) -> None:
     if role is None:
         from cloud_conductor.cli.roles import prepare
         from cloud_conductor.serve import supervisor
+        from cloud_conductor.state.lock import state_lock
 
-        address = prepare(path)
-        click.echo(f"conductor is up; webhooks at {address}; Ctrl-C stops", err=True)
-        supervisor.supervise(path)
+        with state_lock(config.state_dir, "supervisor"):
+            address = prepare(path)
+            click.echo(f"conductor is up; webhooks at {address}; Ctrl-C stops", err=True)
+            supervisor.supervise(path)
         return
     _run_role(role, path)
 

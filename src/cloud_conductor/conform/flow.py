@@ -27,7 +27,7 @@ from cloud_conductor.state import conform as state
 
 log = logging.getLogger("conductor")
 
-EVENTS_PER_BATCH = 5_000
+EVENTS_PER_BATCH = 10_000  # about 55 MB of orders; each batch costs a commit a table
 SEAL_ATTEMPTS_MAX = 5
 
 

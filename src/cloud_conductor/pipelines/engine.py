@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 
 from cloud_conductor.accounting import flow
 from cloud_conductor.domain.errors import ConductorError
+from cloud_conductor.pipelines.hands import Hands
 from cloud_conductor.pipelines.score import Report, Score, Times, slot
 from cloud_conductor.state import accounting as books
 from cloud_conductor.state.accounting import BatchRow
@@ -45,7 +46,11 @@ ENDED_BADLY = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 Errand = Literal["sweep", "close", "reconcile"]
 
+STOP_S_MAX = 15.0
+"""How long stopping waits for steps in hand. The supervisor's patience is a little longer."""
+
 _bound: list[Score] = []
+_hands = Hands()
 
 
 class EngineStatus(msgspec.Struct, frozen=True):
@@ -84,13 +89,21 @@ class Scheduler:
         self._loop.start()
 
     def stop(self) -> None:
-        """Stop starting work and leave; what is running goes on at the next start."""
+        """Finish the steps in hand and leave; their workflows go on at the next start.
+
+        A step that takes longer keeps the lock until it or its process ends: nobody may recover
+        a workflow whose call is still on its way.
+        """
         self._stopping.set()
         if self._loop is not None:
             self._loop.join()
+        is_idle = _hands.close(STOP_S_MAX)
         DBOS.destroy()
         bind(None)
-        self._locks.close()
+        if is_idle:
+            self._locks.close()
+        else:
+            log.warning("scheduler.busy", extra={"fields": {"waited_s": STOP_S_MAX}})
 
     def _run(self) -> None:
         done: dict[str, int] = {}
@@ -120,6 +133,7 @@ def start(
     with ExitStack() as undo:
         undo.push(locks)
         bind(played)
+        _hands.open()
         engine = played.books.engine
         config: DBOSConfig = {
             "name": APPLICATION,
@@ -294,21 +308,23 @@ _PATIENT: dict[str, Any] = {
 @DBOS.step(name="post_batch", **_PATIENT)
 def post_step(batch_id: str) -> dict[str, Any]:
     """The intent is committed inside: a recorded step output can never hide a lost call."""
-    return msgspec.structs.asdict(flow.post_batch(score().books, batch_id))
+    with _hands:
+        return msgspec.structs.asdict(flow.post_batch(score().books, batch_id))
 
 
 @DBOS.step(name="read_back", **_PATIENT)
 def read_back_step(batch_id: str) -> dict[str, int]:
     """Counts by outcome. A ledger that is away now is asked again by reconciliation (L6)."""
-    deps = score().books
-    with deps.engine.connect() as connection:
-        batch = books.batch(connection, batch_id)
-    assert batch is not None, f"no batch {batch_id}"
-    try:
-        read = flow.read_back(deps, batch.keys)
-    except ConductorError as error:
-        log.warning("journal.read_back", extra={"fields": {"outcome": error.code}})
-        return {"missing": len(batch.keys)}
+    with _hands:
+        deps = score().books
+        with deps.engine.connect() as connection:
+            batch = books.batch(connection, batch_id)
+        assert batch is not None, f"no batch {batch_id}"
+        try:
+            read = flow.read_back(deps, batch.keys)
+        except ConductorError as error:
+            log.warning("journal.read_back", extra={"fields": {"outcome": error.code}})
+            return {"missing": len(batch.keys)}
     return {
         "verified": len(read.verified),
         "differing": len(read.differing),
@@ -318,17 +334,20 @@ def read_back_step(batch_id: str) -> dict[str, int]:
 
 @DBOS.step(name="sweep_sources", **_PATIENT)
 def sweep_step() -> Report:
-    return dict(score().sweep())
+    with _hands:
+        return dict(score().sweep())
 
 
 @DBOS.step(name="close_date", **_PATIENT)
 def close_step(business_date: str) -> Report:
-    return dict(score().close(date.fromisoformat(business_date)))
+    with _hands:
+        return dict(score().close(date.fromisoformat(business_date)))
 
 
 @DBOS.step(name="reconcile_date", **_PATIENT)
 def reconcile_step(business_date: str) -> Report:
-    return dict(score().reconcile(date.fromisoformat(business_date)))
+    with _hands:
+        return dict(score().reconcile(date.fromisoformat(business_date)))
 
 
 def _register_queues() -> None:

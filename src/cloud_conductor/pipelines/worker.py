@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from cloud_conductor.conform import flow as conform
 from cloud_conductor.domain.errors import ConductorError
@@ -16,6 +17,24 @@ TICK_S = 0.2
 PAUSE_S_MAX = 30.0
 
 
+@dataclass
+class Flush:
+    """When conform commits the lake: after every interval, or sooner when events_max wait.
+
+    A commit costs the same for one row and for thousands.
+    """
+
+    interval: timedelta
+    events_max: int
+    last: datetime | None = None
+
+    def is_due(self, waiting: int, now: datetime) -> bool:
+        if not waiting:
+            return False
+        rested = self.last is None or now - self.last >= self.interval
+        return rested or waiting >= self.events_max
+
+
 def work(
     deps: CloseDeps,
     stopped: Callable[[float], bool],
@@ -23,23 +42,12 @@ def work(
     flush_interval: timedelta,
     flush_events_max: int,
 ) -> None:
-    """Run until `stopped(seconds)` says so (it waits that long for the word).
-
-    Conform commits the lake every flush_interval, or sooner when flush_events_max wait: a commit
-    costs the same for one row and for thousands.
-    """
-    last_flush = deps.clock.now() - flush_interval
+    """Run until `stopped(seconds)` says so (it waits that long for the word)."""
+    flush = Flush(flush_interval, flush_events_max)
     pause_s = TICK_S
     while not stopped(pause_s):
         try:
-            ingest.run_fetch(deps.ingest)
-            now = deps.clock.now()
-            waiting = backlog(deps.conform)
-            if waiting and (waiting >= flush_events_max or now - last_flush >= flush_interval):
-                with deps.lake_lock():
-                    conform.run_conform(deps.conform)
-                ingest.run_archive(deps.ingest)
-                last_flush = now
+            work_once(deps, flush)
         except ConductorError as error:
             pause_s = min(max(pause_s * 2, 1.0), PAUSE_S_MAX)
             fields = {"error": str(error), "again_in_s": pause_s}
@@ -49,6 +57,22 @@ def work(
             log.exception("worker.failed", extra={"fields": {"again_in_s": pause_s}})
         else:
             pause_s = TICK_S
+
+
+def work_once(deps: CloseDeps, flush: Flush) -> None:
+    """Fetch; conform and archive when it is time.
+
+    A POS that is away fails the fetch, and holds up nothing that is in the log already.
+    """
+    try:
+        ingest.run_fetch(deps.ingest)
+    finally:
+        now = deps.clock.now()
+        if flush.is_due(backlog(deps.conform), now):
+            with deps.lake_lock():
+                conform.run_conform(deps.conform)
+            ingest.run_archive(deps.ingest)
+            flush.last = now
 
 
 def backlog(deps: conform.ConformDeps) -> int:

@@ -1,6 +1,6 @@
 """The intake: verify the vendor's signature, one durable append, 200. Raw ASGI (decisions 4, 5).
 
-    POST /hooks/{source}   200 stored or duplicate | 401 | 404 | 413 | 503 + Retry-After
+    POST /hooks/{source}   200 stored or duplicate, no body | 401 | 404 | 413 | 503 + Retry-After
     GET  /healthz          200 while the log takes events
     GET  /statusz          counters since start, JSON
 
@@ -69,6 +69,16 @@ class Reply(msgspec.Struct, frozen=True):
     headers: tuple[tuple[bytes, bytes], ...] = ()
 
 
+# Stored, or known: an empty 200 is all a vendor reads, and one packet instead of two.
+TAKEN = Reply(200, b"")
+TAKEN_START = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-length", b"0")],
+}
+TAKEN_BODY = {"type": "http.response.body", "body": b""}
+
+
 class _TooLarge(Exception):
     """The body passes the limit. It was read to its end and dropped, or not at all."""
 
@@ -103,6 +113,10 @@ class Gateway:
         try:
             reply = await self._route(scope, receive)
         except _Gone:
+            return
+        if reply is TAKEN:
+            await send(TAKEN_START)
+            await send(TAKEN_BODY)
             return
         headers = [JSON, (b"content-length", str(len(reply.body)).encode()), *reply.headers]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
@@ -178,11 +192,11 @@ class Gateway:
             return _refusal(503, error.code, error.message, (b"retry-after", str(wait_s).encode()))
         if appended.duplicate:
             self.counters.duplicates += 1
-            return Reply(200, b'{"seq":%d,"duplicate":true}' % appended.seq)
+            return TAKEN
         self.counters.received += 1
         if event.kind == "malformed":
             self.counters.malformed += 1
-        return Reply(200, b'{"seq":%d,"duplicate":false}' % appended.seq)
+        return TAKEN
 
 
 class GatewayServer(uvicorn.Server):
@@ -222,6 +236,7 @@ def gateway_server(app: AsgiApp, host: str, port: int) -> GatewayServer:
             log_config=None,
             access_log=False,
             server_header=False,
+            date_header=False,
             proxy_headers=False,  # the subscription's URL is configured, never read from a request
             timeout_graceful_shutdown=STOP_TIMEOUT_S,
         )

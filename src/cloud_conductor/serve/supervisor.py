@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +22,7 @@ ROLES = ("gateway", "worker", "scheduler")
 RESTART_PAUSE_S_MAX = 30.0
 HEALTHY_AFTER_S = 20.0
 STOP_S_MAX = 20.0
+TEND_S = 0.2
 SUPERVISOR_ENV = "CONDUCTOR_SUPERVISOR_PID"
 
 
@@ -43,8 +44,11 @@ def announced(state_dir: Path, role: str) -> dict[str, object] | None:
     """The role's file, if its process is alive."""
     try:
         facts: dict[str, object] = json.loads(role_file(state_dir, role).read_text())
-        os.kill(int(str(facts["pid"])), 0)
-    except (OSError, ValueError, KeyError):
+        pid = int(str(facts["pid"]))
+        if pid <= 0:  # would mean whole process groups
+            return None
+        os.kill(pid, 0)
+    except (OSError, ValueError, KeyError, TypeError):
         return None
     return facts
 
@@ -64,6 +68,19 @@ def stop_signal() -> threading.Event:
     return stop
 
 
+def when_set(stop: threading.Event, act: Callable[[], None]) -> None:
+    """Call `act` once `stop` is set, even if it is set already: no signal falls between.
+
+    For a server that takes the signals itself as soon as it runs.
+    """
+
+    def wait() -> None:
+        stop.wait()
+        act()
+
+    threading.Thread(target=wait, name="stop", daemon=True).start()
+
+
 def _watch_parent(supervisor: int, stop: threading.Event) -> None:
     while not stop.wait(0.5):
         if os.getppid() != supervisor:
@@ -71,7 +88,9 @@ def _watch_parent(supervisor: int, stop: threading.Event) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-class _Child:
+class Child:
+    """One role and the command that runs it; its pause before the next start grows by doubling."""
+
     def __init__(self, role: str, command: Sequence[str]) -> None:
         self.role = role
         self.command = list(command)
@@ -81,6 +100,7 @@ class _Child:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
+        """Start the process. It knows by SUPERVISOR_ENV whose end is its own."""
         environment = {**os.environ, SUPERVISOR_ENV: str(os.getpid())}
         self.process = subprocess.Popen(self.command, env=environment)  # noqa: S603 - our own argv
         self.started = time.monotonic()
@@ -105,6 +125,7 @@ class _Child:
         self.pause_s = min(self.pause_s * 2, RESTART_PAUSE_S_MAX)
 
     def stop(self, deadline: float) -> None:
+        """Ask it to stop; kill it when the deadline (of the monotonic clock) has passed."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
@@ -118,14 +139,22 @@ class _Child:
 
 def supervise(config_path: Path, roles: Sequence[str] = ROLES) -> None:
     """Run the roles until told to stop. The order is: gateway first up, gateway first down."""
-    stop = stop_signal()
     base = [sys.executable, "-m", "cloud_conductor.cli.main", "up", "--config", str(config_path)]
-    children = [_Child(role, [*base, "--role", role]) for role in roles]
+    keep_running([Child(role, [*base, "--role", role]) for role in roles], stop_signal())
+
+
+def keep_running(
+    children: Sequence[Child], stop: threading.Event, *, stop_s_max: float = STOP_S_MAX
+) -> None:
+    """Start the children in order and tend them; when `stop` is set, stop them in order.
+
+    stop_s_max: for all of them together; the one that needs longer is killed.
+    """
     for child in children:
         child.start()
-    while not stop.wait(0.2):
+    while not stop.wait(TEND_S):
         for child in children:
             child.tend()
-    deadline = time.monotonic() + STOP_S_MAX
+    deadline = time.monotonic() + stop_s_max
     for child in children:
         child.stop(deadline)

@@ -9,7 +9,7 @@ import pytest
 
 from cloud_conductor.adapters.pos.square.batch import micros
 from cloud_conductor.adapters.pos.square.decode import SquareDecoder
-from cloud_conductor.adapters.pos.square.rows import ROWS, millionths
+from cloud_conductor.adapters.pos.square.rows import ROWS, Head, millionths
 from cloud_conductor.adapters.pos.square.taxes import jurisdiction_of, telescope
 from cloud_conductor.domain.events import Event
 from cloud_conductor.domain.schemas import ARRIVAL_COLUMNS, TABLES
@@ -50,20 +50,13 @@ def rows(kind: str, body: Any, table: str, **more: Any) -> list[dict[str, Any]]:
 
 
 def test_every_canonical_table_has_a_row_type_with_its_columns() -> None:
-    shared = {
-        "source",
-        "merchant_id",
-        "store",
-        "business_date",
-        "version_rank",
-        "version_digest",
-        "raw_sha256",
-        "log_seq",
-        "received_at",
-    }
-    assert ROWS.keys() == TABLES.keys()
+    """Of sale_taxes, which is built by column, every other test here reads the rows."""
+    shared = set(Head.__struct_fields__)
+    assert ROWS.keys() == TABLES.keys() - {"sale_taxes"}
     for name, kind in ROWS.items():
-        assert set(kind.__struct_fields__) - {"head"} | shared == set(TABLES[name].names), name
+        own = set(kind.__struct_fields__) - {"head"}
+        assert own <= set(TABLES[name].names), name
+        assert set(TABLES[name].names) - own <= shared, name
 
 
 def test_a_sale_adds_up_line_by_line() -> None:
@@ -220,8 +213,8 @@ def test_texts_that_are_no_quantity_are_refused(text: str) -> None:
 
 def test_telescoped_shares_sum_both_ways() -> None:
     shares = telescope([399, 124, 0, 7], (4000, 4500, 375))
-    assert [sum(row) for row in shares] == [399, 124, 0, 7]
-    assert [sum(column) for column in zip(*shares, strict=True)] == [239, 269, 22]
+    assert [sum(shares[at : at + 3]) for at in (0, 3, 6, 9)] == [399, 124, 0, 7]
+    assert [sum(shares[at::3]) for at in range(3)] == [239, 269, 22]
 
 
 def test_a_payment_is_the_same_in_its_webhook_and_from_the_api() -> None:

@@ -169,8 +169,8 @@ class DeltaLake:
     def digest(self, table: str, business_date: date) -> str:
         """SHA-256 over the sorted rows without arrival columns: what `identical` means (INV-14).
 
-        Of a table that is not partitioned, over all of it. A row is the text of its columns, apart by U+001F, null as U+0000: instants in microseconds
-        since 1970, decimals with six digits.
+        Of a table that is not partitioned, over all of it. A row is the text of its columns, apart
+        by U+001F, null as U+0000: instants in microseconds since 1970, decimals with six digits.
         """
         return self.digest_rows(table, self.read(table, [business_date]))
 

@@ -4,7 +4,7 @@ Docs: Square developer guide "Order price adjustments"; API reference Order, Ord
 Everything here is a number in minor units; rows are made in `orders`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -15,7 +15,7 @@ INCLUSIVE = "INCLUSIVE"
 APPORTIONED = "APPORTIONED_"
 
 
-class TaxPart(msgspec.Struct):
+class TaxPart(msgspec.Struct, gc=False):
     """One tax on one line or charge. amount is signed, and adjusted once if R-4.4 explains it."""
 
     owner: str
@@ -24,7 +24,7 @@ class TaxPart(msgspec.Struct):
     amount: int
 
 
-class LinePart(msgspec.Struct):
+class LinePart(msgspec.Struct, gc=False):
     """One line in signed minor units; net of tax in any tax regime (R-10.4)."""
 
     line: wire.Line
@@ -38,7 +38,7 @@ class LinePart(msgspec.Struct):
     return_of: str | None
 
 
-class ServicePart(msgspec.Struct):
+class ServicePart(msgspec.Struct, gc=False):
     """One service charge, net of tax, signed."""
 
     charge: wire.ServiceCharge
@@ -47,7 +47,7 @@ class ServicePart(msgspec.Struct):
     taxes: list[TaxPart]
 
 
-class Basket(msgspec.Struct):
+class Basket(msgspec.Struct, gc=False):
     """All sides of an order together. tip and rounding are net of what was returned."""
 
     lines: list[LinePart]
@@ -55,30 +55,30 @@ class Basket(msgspec.Struct):
     tip: int
     rounding: int
     faults: list[Finding]
+    subtotal: int = 0
+    service: int = 0
+    tax: int = 0
 
-    def taxes(self) -> Iterator[TaxPart]:
+    def taxes(self) -> list[TaxPart]:
         """Every tax part, lines first, sales before returns."""
-        for line in self.lines:
-            yield from line.taxes
-        for service in self.services:
-            yield from service.taxes
-
-    @property
-    def subtotal(self) -> int:
-        return sum(line.net for line in self.lines)
-
-    @property
-    def service(self) -> int:
-        return sum(service.amount for service in self.services)
-
-    @property
-    def tax(self) -> int:
-        return sum(part.amount for part in self.taxes())
+        found = [part for line in self.lines for part in line.taxes]
+        return found + [part for service in self.services for part in service.taxes]
 
     @property
     def total(self) -> int:
         """Subtotal + service + tax + tips + rounding (§4)."""
         return self.subtotal + self.service + self.tax + self.tip + self.rounding
+
+    def add_up(self) -> None:
+        """Fill the sums from the parts."""
+        self.subtotal = sum([line.net for line in self.lines])
+        self.service = sum([service.amount for service in self.services])
+        self.tax = sum([part.amount for part in self.taxes()])
+
+    def adjust_tax(self, difference: int) -> None:
+        """Put a rounding difference on the largest tax part, the first of equals (R-4.4)."""
+        max(self.taxes(), key=lambda part: abs(part.amount)).amount += difference
+        self.tax += difference
 
 
 def basket_of(order: wire.Order) -> Basket:
@@ -95,6 +95,7 @@ def basket_of(order: wire.Order) -> Basket:
     for at, entry in enumerate(order.returns or ()):
         _add_return(basket, entry, f"/returns/{at}")
     _check_uids(basket)
+    basket.add_up()
     return basket
 
 
@@ -127,17 +128,16 @@ def _line(
     tax = _cents(line.total_tax_money)
     net = sign * (line.total_money.amount - tax - _cents(line.total_service_charge_money))
     discount = sign * _cents(line.total_discount_money)
-    parts = _tax_parts(line.uid, line.applied_taxes, taxes, tax, base=net, sign=sign)
+    parts = _tax_parts(line.uid, line.applied_taxes, taxes, tax, net, sign)
+    inclusive = False
+    for part in parts:
+        inclusive = inclusive or part.tax.type == INCLUSIVE
+    applied = (
+        _applied_cuts(line, cuts, discount, sign) if line.applied_discounts or discount else []
+    )
+    event = "sale" if sign > 0 else "return"
     return LinePart(
-        line,
-        "sale" if sign > 0 else "return",
-        net + discount,
-        discount,
-        net,
-        any(part.tax.type == INCLUSIVE for part in parts),
-        parts,
-        _applied_cuts(line, cuts, discount, sign),
-        return_of,
+        line, event, net + discount, discount, net, inclusive, parts, applied, return_of
     )
 
 
@@ -146,7 +146,6 @@ def _tax_parts(
     applied: list[wire.Applied] | None,
     taxes: Mapping[str, wire.Tax],
     total: int,
-    *,
     base: int,
     sign: int,
 ) -> list[TaxPart]:
@@ -182,7 +181,7 @@ def _service(
         return ServicePart(charge, "sale" if sign > 0 else "return", sign * applied, [])
     whole = charge.total_money.amount if charge.total_money else applied + tax
     amount = sign * (whole - tax)
-    parts = _tax_parts(charge.uid, charge.applied_taxes, taxes, tax, base=amount, sign=sign)
+    parts = _tax_parts(charge.uid, charge.applied_taxes, taxes, tax, amount, sign)
     return ServicePart(charge, "sale" if sign > 0 else "return", amount, parts)
 
 
@@ -203,7 +202,7 @@ def _fault(part: LinePart, path: str) -> Finding | None:
             f"total {line.total_money.amount} - tax {_cents(line.total_tax_money)}"
             f" + discount {abs(part.discount)} = {abs(part.gross)}, not gross {given.amount} (R-3.1)",
         )
-    if sum(amount for _, amount in part.cuts) != part.discount:
+    if part.discount != sum([amount for _, amount in part.cuts]):
         return Finding(
             ARITHMETIC,
             f"{path}/total_discount_money/amount",

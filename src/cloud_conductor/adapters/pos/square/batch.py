@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from cloud_conductor.adapters.pos.square import wire
 from cloud_conductor.adapters.pos.square.contract import currency_findings, object_id
+from cloud_conductor.adapters.pos.square.orders import Sale
 from cloud_conductor.adapters.pos.square.rows import Head, Sheet
 from cloud_conductor.domain.events import Event
 from cloud_conductor.domain.findings import UNKNOWN_STORE, Finding
@@ -74,7 +75,14 @@ class Batch:
             self.warnings.append(Rejected(event.seq, below(self.path, findings)))
 
     def head(
-        self, event: Event, store: Store | None, day: date | None, *, rank: int, digest: str
+        self,
+        event: Event,
+        store: Store | None,
+        day: date | None,
+        *,
+        rank: int,
+        digest: str,
+        sale: Sale | None = None,
     ) -> int:
         """Index of what all rows of this event share."""
         return self.sheet.open(
@@ -88,6 +96,8 @@ class Batch:
                 hashlib.sha256(event.body).hexdigest(),
                 event.seq,
                 event.received_us,
+                sale.order.id if sale else None,
+                sale.occurred_at if sale else None,
             )
         )
 

@@ -19,12 +19,13 @@ from typing import Any, ClassVar
 import msgspec
 
 from cloud_conductor.adapters.http import LIMITS, Bearer, HttpEngine, Limits
+from cloud_conductor.adapters.pos.square.listing import listed
 from cloud_conductor.adapters.pos.square.objects import (
     EPOCH,
     Page,
     head_of,
-    instant,
     member_of,
+    moment_of,
     new_object,
     notice_id,
     page_of,
@@ -69,36 +70,6 @@ CAPABILITIES = PosCapabilities(
 Query = Mapping[str, str | int]
 
 
-class _Money(msgspec.Struct, frozen=True):
-    amount: int = 0
-
-
-class _NetAmounts(msgspec.Struct, frozen=True):
-    total_money: _Money = _Money()
-
-
-class _ListedOrder(msgspec.Struct, frozen=True):
-    """What a control listing takes from an order (L1, L2)."""
-
-    id: str
-    state: str
-    version: int = 1
-    total_money: _Money = _Money()
-    net_amounts: _NetAmounts | None = None
-    closed_at: str = ""
-    created_at: str = ""
-
-    def listed(self) -> Listed:
-        net = self.total_money if self.net_amounts is None else self.net_amounts.total_money
-        return Listed(
-            object_id=self.id,
-            version=self.version,
-            total_minor=net.amount,
-            state=self.state,
-            occurred_at=instant(self.closed_at or self.created_at),
-        )
-
-
 class _Subscription(msgspec.Struct, frozen=True):
     id: str = ""
     enabled: bool = False
@@ -107,7 +78,6 @@ class _Subscription(msgspec.Struct, frozen=True):
     signature_key: str = ""
 
 
-_LISTED = msgspec.json.Decoder(_ListedOrder)
 _SUBSCRIPTION = msgspec.json.Decoder(_Subscription)
 
 
@@ -164,11 +134,15 @@ class Square:
                 yield from self._payout_entries(one.object_id, now, one.trigger_seq)
 
     def now(self) -> datetime | None:
-        """From the Date header of an answer: sweeps and their watermarks are in Square's time."""
+        """The second after the one an answer's Date header tells.
+
+        Sweeps and their watermarks are in Square's time; what happened within that second is asked
+        for too, as the header has no parts of it.
+        """
         answer = self._engine.request("GET", "/v2/merchants")
         told = answer.headers.get("date", "")
         try:
-            return parsedate_to_datetime(told)
+            return parsedate_to_datetime(told) + timedelta(seconds=1)
         except ValueError:
             return None
 
@@ -190,7 +164,7 @@ class Square:
         states = ["COMPLETED", "CANCELED"]
         found: list[Listed] = []
         for page in self._search_orders([location_id], "closed_at", start, end, states):
-            found += [_LISTED.decode(one).listed() for one in page.objects]
+            found += [listed(one, page.url, within=start) for one in page.objects]
         return [one for one in found if start <= one.occurred_at < end]
 
     def subscribe(self, notification_url: str) -> str:
@@ -454,12 +428,13 @@ def _begun(since: datetime, until: datetime) -> dict[str, str | int]:
 
 
 def _changed_since(page: Page, since: datetime) -> Iterator[tuple[bytes, str]]:
-    """Objects of a page, with their ids, whose own `updated_at` is not before `since`."""
+    """Objects of a page, with their ids, whose own `updated_at` is not known to be before `since`."""
     for body in page.objects:
         head = head_of(body)
         if head is None:
             raise VendorUnavailable(f"{page.url} lists an object without an id")
-        if not head.updated_at or instant(head.updated_at) >= since:
+        changed_at = moment_of(head.updated_at)
+        if changed_at is None or changed_at >= since:
             yield body, head.id
 
 

@@ -124,7 +124,7 @@ def _order(batch: Batch, event: Event, order: wire.Order) -> Faults:
         batch.sheet,
         sale,
         store,
-        batch.head(event, store, day, rank=order.version, digest=digest),
+        batch.head(event, store, day, rank=order.version, digest=digest, sale=sale),
     )
     return ()
 

@@ -131,6 +131,14 @@ def instant(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC) if text else EPOCH
 
 
+def moment_of(text: object) -> datetime | None:
+    """The instant a text says; None when it says none."""
+    try:
+        return instant(text) if isinstance(text, str) and text else None
+    except ValueError:
+        return None
+
+
 def rfc3339(moment: datetime) -> str:
     """An instant as Square writes it: UTC, milliseconds, Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

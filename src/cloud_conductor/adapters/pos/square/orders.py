@@ -3,8 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+import msgspec
+
 from cloud_conductor.adapters.pos.square import wire
 from cloud_conductor.adapters.pos.square.basket import (
+    INCLUSIVE,
     Basket,
     LinePart,
     ServicePart,
@@ -19,11 +22,10 @@ from cloud_conductor.adapters.pos.square.rows import (
     SaleTenderRow,
     ServiceRow,
     Sheet,
-    TaxRow,
     is_decimal,
     millionths,
 )
-from cloud_conductor.adapters.pos.square.taxes import split_of, telescope
+from cloud_conductor.adapters.pos.square.taxes import UNNAMED, split_of, telescope
 from cloud_conductor.domain.businessday import is_clock_suspect
 from cloud_conductor.domain.findings import (
     ARITHMETIC,
@@ -100,7 +102,7 @@ class Sale:
         difference = source_total - basket.total
         if not difference:
             return []
-        parts = list(basket.taxes())
+        parts = basket.taxes()
         shown = (
             f"lines {basket.subtotal} + service {basket.service} + tax {basket.tax}"
             f" + tips {basket.tip} + rounding {basket.rounding} = {basket.total}, source says"
@@ -108,7 +110,7 @@ class Sale:
         )
         if abs(difference) > len(parts):
             return [Finding(ARITHMETIC, _total_pointer(self.order), f"{shown} (R-3.1)")]
-        max(parts, key=lambda part: abs(part.amount)).amount += difference
+        basket.adjust_tax(difference)
         self.warnings.append(
             Finding(
                 ARITHMETIC,
@@ -127,12 +129,10 @@ def add_sale(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
     sheet.rows["sales"].append(
         SaleRow(
             head=head,
-            sale_id=order.id,
             state=sale.state,
             currency=store.currency,
             channel=order.source.name if order.source else None,
             customer_id=_customer(order),
-            occurred_at=sale.occurred_at,
             source_created_at=sale.source_created_at,
             clock_suspect=sale.clock_suspect,
             subtotal_minor=basket.subtotal,
@@ -154,15 +154,14 @@ def add_sale(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
 
 def _add_lines(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
     unit = MICRO // 10 ** minor_exponent(store.currency)
-    sale_id = sale.order.id
+    lines, discounts = sheet.rows["sale_lines"], sheet.rows["sale_discounts"]
     for part in sale.basket.lines:
         line, quantity = part.line, millionths(part.line.quantity)
         gift_card = line.item_type == "GIFT_CARD"
         price = line.base_price_money
-        sheet.rows["sale_lines"].append(
+        lines.append(
             LineRow(
                 head=head,
-                sale_id=sale_id,
                 line_uid=line.uid,
                 event=part.event,
                 line_kind="gift_card" if gift_card else "merchandise",
@@ -175,26 +174,24 @@ def _add_lines(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
                 gross_minor=part.gross,
                 discount_minor=part.discount,
                 net_minor=part.net,
-                tax_minor=sum(tax.amount for tax in part.taxes),
-                occurred_at=sale.occurred_at,
+                tax_minor=sum([tax.amount for tax in part.taxes]),
                 return_of_sale_id=part.return_of,
                 return_of_line_uid=line.source_line_item_uid,
             )
         )
         if part.cuts:
-            sheet.rows["sale_discounts"] += _discount_rows(part, sale_id, head)
+            discounts += _discount_rows(part, head)
 
 
-def _discount_rows(part: LinePart, sale_id: str, head: int) -> Iterable[DiscountRow]:
+def _discount_rows(part: LinePart, head: int) -> Iterable[DiscountRow]:
+    """One row per discount of the order: a line may name one twice."""
     merged: dict[str, DiscountRow] = {}
     for cut, amount in part.cuts:
-        row = merged.get(cut.uid)
-        if row is not None:
-            row.amount_minor += amount
+        if cut.uid in merged:
+            merged[cut.uid].amount_minor += amount
             continue
         merged[cut.uid] = DiscountRow(
             head=head,
-            sale_id=sale_id,
             line_uid=part.line.uid,
             event=part.event,
             discount_uid=cut.uid,
@@ -211,39 +208,41 @@ def _discount_kind(cut: wire.Discount) -> str:
 
 
 def _add_taxes(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
-    """Tax rows per authority; sales and returns are split apart, each over the whole order."""
-    groups: dict[tuple[str, str, str | None, bool], list[TaxPart]] = {}
+    """Tax rows per authority; sales and returns are split apart, each over the whole order.
+
+    A tax is known by its name: one line has each name once.
+    """
+    groups: dict[tuple[str, str], dict[str, TaxPart]] = {}
     owners: list[LinePart | ServicePart] = [*sale.basket.lines, *sale.basket.services]
     for owner in owners:
         for part in owner.taxes:
-            tax = part.tax
-            key = (owner.event, tax.name or "Tax", tax.percentage, tax.type == "INCLUSIVE")
-            groups.setdefault(key, []).append(part)
-    merged: dict[tuple[str, str, str, str], TaxRow] = {}
-    for (event, name, percentage, inclusive), parts in groups.items():
-        split = split_of(store, name, percentage)
-        for part, shares in zip(
-            parts, telescope([part.amount for part in parts], split.weights), strict=True
-        ):
-            for authority, share in zip(split.authorities, shares, strict=True):
-                place = (event, part.owner, name, authority.jurisdiction)
-                if place in merged:
-                    merged[place].amount_minor += share
-                    continue
-                merged[place] = TaxRow(
-                    head=head,
-                    sale_id=sale.order.id,
-                    line_uid=part.owner,
-                    event=event,
-                    tax_name=name,
-                    jurisdiction=authority.jurisdiction,
-                    rate_percent=authority.rate,
-                    base_minor=part.base,
-                    amount_minor=share,
-                    inclusive=inclusive,
-                    derived=authority.derived,
+            group = groups.setdefault((owner.event, part.tax.name or UNNAMED), {})
+            known = group.get(part.owner)
+            if known is None:
+                group[part.owner] = part
+            else:
+                group[part.owner] = msgspec.structs.replace(
+                    known, amount=known.amount + part.amount
                 )
-    sheet.rows["sale_taxes"] += merged.values()
+    taxes = sheet.taxes
+    for (event, name), group in groups.items():
+        parts = list(group.values())
+        weights = split_of(store, name, parts[0].tax.percentage).weights
+        shares = telescope([part.amount for part in parts], weights)
+        width, percentage = len(weights), parts[0].tax.percentage
+        authorities: list[int] = []
+        for at, part in enumerate(parts):
+            tax = part.tax
+            if not authorities or tax.percentage != percentage:
+                percentage = tax.percentage
+                authorities = [
+                    taxes.authority(
+                        name, one.jurisdiction, one.rate, tax.type == INCLUSIVE, one.derived
+                    )
+                    for one in split_of(store, name, percentage).authorities
+                ]
+            some = shares[at * width : at * width + width]
+            taxes.add(head, part.owner, event, part.base, authorities, some)
 
 
 def _add_services(sheet: Sheet, sale: Sale, head: int) -> None:
@@ -251,7 +250,6 @@ def _add_services(sheet: Sheet, sale: Sale, head: int) -> None:
         sheet.rows["sale_services"].append(
             ServiceRow(
                 head=head,
-                sale_id=sale.order.id,
                 service_uid=part.charge.uid,
                 event=part.event,
                 name=part.charge.name,
@@ -276,7 +274,6 @@ def _add_tenders(sheet: Sheet, order: wire.Order, head: int) -> None:
         rows.append(
             SaleTenderRow(
                 head=head,
-                sale_id=order.id,
                 tender_id=tender.payment_id or tender.id,
                 event="payment",
                 tender_type=kind,
@@ -289,7 +286,6 @@ def _add_tenders(sheet: Sheet, order: wire.Order, head: int) -> None:
             rows.append(
                 SaleTenderRow(
                     head=head,
-                    sale_id=order.id,
                     tender_id=refund.id,
                     event="refund",
                     tender_type=kinds.get(refund.tender_id or "", "refund"),

@@ -19,21 +19,13 @@ from cloud_conductor.domain.schemas import QUANTITY, TABLES
 
 MICRO = 1_000_000
 _UNSCALED = pa.decimal128(19, 0)
-_HEAD_COLUMNS = (
-    "source",
-    "merchant_id",
-    "store",
-    "business_date",
-    "version_rank",
-    "version_digest",
-    "raw_sha256",
-    "log_seq",
-    "received_at",
-)
 
 
-class Head(msgspec.Struct, frozen=True):
-    """What every row of one object version carries; received_at in microseconds since 1970."""
+class Head(msgspec.Struct, frozen=True, gc=False):
+    """What every row of one object version carries; received_at in microseconds since 1970.
+
+    sale_id and occurred_at: of sales and their parts only.
+    """
 
     source: str
     merchant_id: str
@@ -44,21 +36,21 @@ class Head(msgspec.Struct, frozen=True):
     raw_sha256: str
     log_seq: int
     received_at: int
+    sale_id: str | None = None
+    occurred_at: datetime | None = None
 
 
-class Row(msgspec.Struct, kw_only=True):
+class Row(msgspec.Struct, kw_only=True, gc=False):
     """`head`: index of the row's Head in its chunk."""
 
     head: int
 
 
 class SaleRow(Row):
-    sale_id: str
     state: str
     currency: str
     channel: str | None
     customer_id: str | None
-    occurred_at: datetime
     source_created_at: datetime
     clock_suspect: bool
     subtotal_minor: int
@@ -73,7 +65,6 @@ class SaleRow(Row):
 
 
 class LineRow(Row):
-    sale_id: str
     line_uid: str
     event: str
     line_kind: str
@@ -87,7 +78,6 @@ class LineRow(Row):
     discount_minor: int
     net_minor: int
     tax_minor: int
-    occurred_at: datetime
     return_of_sale_id: str | None = None
     return_of_line_uid: str | None = None
     sku: str | None = None
@@ -96,21 +86,17 @@ class LineRow(Row):
     cost_minor: int | None = None
 
 
-class TaxRow(Row):
-    sale_id: str
-    line_uid: str
-    event: str
+class AuthorityRow(Row):
+    """What all shares of one authority in one tax have in common; `head` is not used."""
+
     tax_name: str
     jurisdiction: str
     rate_percent: int | None
-    base_minor: int
-    amount_minor: int
     inclusive: bool
     derived: bool
 
 
 class DiscountRow(Row):
-    sale_id: str
     line_uid: str
     event: str
     discount_uid: str
@@ -120,7 +106,6 @@ class DiscountRow(Row):
 
 
 class ServiceRow(Row):
-    sale_id: str
     service_uid: str
     event: str
     name: str | None
@@ -130,7 +115,6 @@ class ServiceRow(Row):
 
 
 class SaleTenderRow(Row):
-    sale_id: str
     tender_id: str
     event: str
     tender_type: str
@@ -233,7 +217,6 @@ class ProductRow(Row):
 ROWS: dict[str, type[Row]] = {
     "sales": SaleRow,
     "sale_lines": LineRow,
-    "sale_taxes": TaxRow,
     "sale_discounts": DiscountRow,
     "sale_services": ServiceRow,
     "sale_tenders": SaleTenderRow,
@@ -245,9 +228,61 @@ ROWS: dict[str, type[Row]] = {
     "gift_card_activities": GiftCardRow,
     "products": ProductRow,
 }
-_FIELDS = {name: kind.__struct_fields__ for name, kind in ROWS.items()}
-_GETTERS = {name: attrgetter(*fields) for name, fields in _FIELDS.items()}
-_HEAD_GETTER = attrgetter(*_HEAD_COLUMNS)
+_SALE_COLUMNS = ("sale_id", "occurred_at")
+_SALE_TABLES = frozenset(
+    ["sales", "sale_lines", "sale_taxes", "sale_discounts", "sale_services", "sale_tenders"]
+)
+
+
+class TaxSheet:
+    """Tax rows of one chunk: every part has a share for each of its authorities."""
+
+    def __init__(self) -> None:
+        self.heads: list[int] = []
+        self.line_uids: list[str] = []
+        self.events: list[str] = []
+        self.bases: list[int] = []
+        self.authorities: list[AuthorityRow] = []
+        self.part_of: list[int] = []
+        self.authority_of: list[int] = []
+        self.shares: list[int] = []
+        self._known: dict[tuple[object, ...], int] = {}
+
+    def authority(self, *key: Any) -> int:
+        """Index of (tax_name, jurisdiction, rate_percent, inclusive, derived)."""
+        at = self._known.get(key)
+        if at is None:
+            at = self._known[key] = len(self.authorities)
+            name, jurisdiction, rate, inclusive, derived = key
+            self.authorities.append(
+                AuthorityRow(
+                    head=0,
+                    tax_name=name,
+                    jurisdiction=jurisdiction,
+                    rate_percent=rate,
+                    inclusive=inclusive,
+                    derived=derived,
+                )
+            )
+        return at
+
+    def add(
+        self,
+        head: int,
+        line_uid: str,
+        event: str,
+        base: int,
+        authorities: Sequence[int],
+        shares: Sequence[int],
+    ) -> None:
+        """One tax of one line or charge and its shares, authority by authority."""
+        self.part_of += [len(self.heads)] * len(shares)
+        self.heads.append(head)
+        self.line_uids.append(line_uid)
+        self.events.append(event)
+        self.bases.append(base)
+        self.authority_of += authorities
+        self.shares += shares
 
 
 class Sheet:
@@ -255,7 +290,8 @@ class Sheet:
 
     def __init__(self) -> None:
         self.heads: list[Head] = []
-        self.rows: dict[str, list[Row]] = {name: [] for name in ROWS}
+        self.rows: dict[str, list[Any]] = {name: [] for name in ROWS}
+        self.taxes = TaxSheet()
 
     def open(self, head: Head) -> int:
         """Index of a new head."""
@@ -264,34 +300,71 @@ class Sheet:
 
     def tables(self) -> dict[str, pa.Table]:
         """The chunk as Arrow tables of `domain.schemas`; tables without rows are left out."""
-        filled = {name: rows for name, rows in self.rows.items() if rows}
-        if not filled:
+        if not self.heads:
             return {}
         shared = _head_columns(self.heads)
-        return {name: _table(name, rows, shared) for name, rows in filled.items()}
+        found = {
+            name: _table(name, _columns(rows), shared) for name, rows in self.rows.items() if rows
+        }
+        if self.taxes.heads:
+            found["sale_taxes"] = _table("sale_taxes", _tax_columns(self.taxes), shared)
+        return found
+
+
+def _columns(rows: Sequence[Row]) -> dict[str, Any]:
+    """Field -> values, of rows of one type. Values are still Python's."""
+    fields = rows[0].__struct_fields__
+    return dict(zip(fields, zip(*map(attrgetter(*fields), rows), strict=True), strict=True))
+
+
+def _tax_columns(taxes: TaxSheet) -> dict[str, Any]:
+    """Parts and authorities spread over the shares that name them."""
+    schema = TABLES["sale_taxes"]
+    part_of = pa.array(taxes.part_of, pa.int32())
+    parts = {
+        "head": pa.array(taxes.heads, pa.int32()),
+        "line_uid": pa.array(taxes.line_uids),
+        "event": pa.array(taxes.events),
+        "base_minor": pa.array(taxes.bases, pa.int64()),
+    }
+    found: dict[str, Any] = {name: values.take(part_of) for name, values in parts.items()}
+    authority_of = pa.array(taxes.authority_of, pa.int32())
+    for name, values in _columns(taxes.authorities).items():
+        if name != "head":
+            found[name] = _column(values, schema.field(name)).take(authority_of)
+    return found | {"amount_minor": taxes.shares}
 
 
 def _head_columns(heads: Sequence[Head]) -> dict[str, pa.Array]:
     schema = TABLES["sales"]
-    columns = zip(*map(_HEAD_GETTER, heads), strict=True)
     return {
         name: pa.array(values, type=schema.field(name).type)
-        for name, values in zip(_HEAD_COLUMNS, columns, strict=True)
+        for name, values in zip(
+            Head.__struct_fields__, zip(*map(_HEAD_GETTER, heads), strict=True), strict=True
+        )
     }
 
 
-def _table(name: str, rows: Sequence[Row], shared: dict[str, pa.Array]) -> pa.Table:
+_HEAD_GETTER = attrgetter(*Head.__struct_fields__)
+
+
+def _table(name: str, own: dict[str, Any], shared: dict[str, pa.Array]) -> pa.Table:
     schema = TABLES[name]
-    own = dict(zip(_FIELDS[name], zip(*map(_GETTERS[name], rows), strict=True), strict=True))
-    at = pa.array(own.pop("head"), pa.int32())
-    columns = [
-        shared[field.name].take(at) if field.name in shared else _column(own[field.name], field)
-        for field in schema
-    ]
+    at = own["head"]
+    at = at if isinstance(at, pa.Array) else pa.array(at, pa.int32())
+    columns = []
+    for field in schema:
+        if field.name in own:
+            columns.append(_column(own[field.name], field))
+        else:
+            assert name in _SALE_TABLES or field.name not in _SALE_COLUMNS
+            columns.append(shared[field.name].take(at))
     return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _column(values: Sequence[Any], field: pa.Field) -> pa.Array:
+def _column(values: Any, field: pa.Field) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values
     if field.type != QUANTITY:
         return pa.array(values, type=field.type)
     # Millionths as integers, then the same 16-byte values under the decimal's own scale.

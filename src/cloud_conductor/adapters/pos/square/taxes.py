@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
+from operator import sub
 
 import msgspec
 
@@ -52,19 +53,20 @@ def jurisdiction_of(name: str) -> str:
     return re.sub(r"[^A-Z0-9]+", "_", plain.upper()).strip("_") or "TAX"
 
 
-def telescope(amounts: Sequence[int], weights: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Shares of each amount such that columns sum to the allocation of the whole.
+def telescope(amounts: Sequence[int], weights: tuple[int, ...]) -> list[int]:
+    """Shares of each amount, one after the other, such that columns sum to the whole's allocation.
 
-    Amount i gets allocate(T_i) - allocate(T_{i-1}), T the running total: each row sums to its
-    amount, and the order's sums are those of the order's tax split once (golden day O3).
+    Amount i gets allocate(T_i) - allocate(T_{i-1}), T the running total: each amount's shares sum
+    to it, and the order's sums are those of the order's tax split once (golden day O3).
     """
     if len(weights) == 1:
-        return [(amount,) for amount in amounts]
-    shares, before, running = [], _allocated(0, weights), 0
+        return list(amounts)
+    shares: list[int] = []
+    before, running = _allocated(0, weights), 0
     for amount in amounts:
         running += amount
         after = _allocated(running, weights)
-        shares.append(tuple(a - b for a, b in zip(after, before, strict=True)))
+        shares += map(sub, after, before)
         before = after
     return shares
 

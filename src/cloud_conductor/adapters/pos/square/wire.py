@@ -29,7 +29,7 @@ Instant = Annotated[datetime, Meta(tz=True)]
 Version = Annotated[int, Meta(ge=0, le=2**62)]
 
 
-class Wire(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Wire(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Base of all: immutable, and encoded without absent fields.
 
     So a new optional field changes no version digest of an object that lacks it.
