@@ -20,7 +20,7 @@ from cloud_conductor.sandbox.square.seller import Seller
 from cloud_conductor.state.engine import open_engine
 from cloud_conductor.state.tables import WORKER  # registers
 
-RECEIVED_US = 1_795_000_000_000_000
+RECEIVED_US = 1_800_000_000_000_000  # 2027-01-15, after everything that is played
 PAYLOADS = Path(__file__).parent / "payloads" / "square"
 NYC = TaxSplit("NYC sales tax", (("STATE", "4.000"), ("CITY", "4.500"), ("DISTRICT", "0.375")))
 

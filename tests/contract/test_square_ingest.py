@@ -226,10 +226,10 @@ def test_the_sources_control_list_is_by_store_and_closing_time(house: House) -> 
     house.play()
     place = str(house.square.locations()[0]["id"])
     start_ = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)  # 04:00 in New York
-    listed = house.square.control(place, start_, start_ + timedelta(days=1))
+    listed = house.square.control([place], start_, start_ + timedelta(days=1))
     assert len([one for one in listed if one.state == "COMPLETED"]) == 10
     assert len([one for one in listed if one.state == "CANCELED"]) == 1
-    assert house.square.control("NOWHERE", start_, start_) == []
+    assert house.square.control(["NOWHERE"], start_, start_) == []
 
 
 def test_subscribing_twice_gives_one_subscription_and_its_key(house: House) -> None:

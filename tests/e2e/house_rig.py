@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,7 @@ class Town:
     def ledger(self) -> dict[str, Any]:
         """The organisation's own dump."""
         answer = httpx.get(f"{self.xero_url}/sandbox/dump", timeout=30)
-        dump: dict[str, Any] = answer.raise_for_status().json()
+        dump: dict[str, Any] = answer.raise_for_status().json(parse_float=Decimal)
         return dump
 
 

@@ -4,6 +4,7 @@ A real house: the gateway as its own process, the simulators over HTTP, the comm
 types them. First everything bad comes in, then the days are closed, then a person repairs.
 """
 
+import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -198,17 +199,16 @@ def test_every_signed_body_is_taken_and_kept_byte_for_byte(landed: Landed) -> No
     assert {landed.answers[name].status_code for name in landed.sent} == {200}
     kept = {body for _, body in landed.logged.values()}
     assert set(landed.sent.values()) <= kept
-    again = landed.answers["again"]
-    assert (again.status_code, again.json()["duplicate"]) == (200, True)
+    assert landed.answers["again"].status_code == 200
+    assert landed.answers["status"].json()["duplicates"] == 1
     assert landed.logged["ev-type"][1] == landed.sent["ev-type"]
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_a_signed_body_that_is_no_notice_is_one_finding(landed: Landed, name: str) -> None:
-    seq = landed.answers[name].json()["seq"]
-    (record,) = [one for one in landed.records if one["seq"] == seq]
+    record = landed.record(f"sha256:{hashlib.sha256(UNREADABLE[name]).hexdigest()}")
     assert (record["code"], record["pointer"]) == ("malformed_json", "")
-    assert record["event_id"].startswith("sha256:")
+    assert len(record["findings"]) == 1
 
 
 @pytest.mark.parametrize("name", notices(""))
@@ -350,7 +350,8 @@ def is_of_late_store(landed: Landed, record: Json) -> bool:
 
 def test_released_records_leave_the_quarantine_and_are_counted_once(repaired: Repaired) -> None:
     released = [one for one in repaired.records if one["state"] == "released"]
-    assert {one["author"] for one in released} == {"repairer"}
+    by_hand = [one for one in released if one["code"] != "missing_parent"]
+    assert {one["author"] for one in by_hand} == {"repairer"}
     assert set(repaired.landed.corrupted) <= {one["object_id"] for one in released}
     counts = repaired.status["events"]["square"]
     classes = ("processed", "quarantined", "deduplicated", "pending")
@@ -377,6 +378,7 @@ def test_what_was_repaired_reaches_the_ledger_as_a_delta_to_the_cent(repaired: R
 
 
 def test_after_the_repair_the_books_are_green(repaired: Repaired) -> None:
+    repaired.landed.town.seller.state.table("corruptions").clear()  # the source is repaired too
     with House(repaired.landed.path) as house:
         deps = house.close_deps
         outcome = reconcile.reconcile(deps, [date.fromisoformat(DAY)])
@@ -397,6 +399,6 @@ def test_a_full_disk_is_a_503_with_a_time_to_come_back_and_nothing_is_lost(lande
     assert refused.status_code == 503
     assert int(refused.headers["retry-after"]) >= 1
     assert "event log" in refused.json()["message"]
-    assert (taken.status_code, taken.json()["duplicate"]) == (200, False)
+    assert taken.status_code == 200
     with open_house(str(landed.path)) as house:
         assert log_of(house)["ev-full"][1] == body

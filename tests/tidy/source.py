@@ -11,6 +11,7 @@ CODE_FOLDERS = ("src", "tests", "bench", "docs")
 UNTRACKED = {
     ".venv", ".venv-tools", ".git", ".conductor", "__pycache__", "dist", "build", ".mypy_cache",
     ".ruff_cache", ".pytest_cache", ".hypothesis", ".import_linter_cache",
+    ".grimp_cache",
 }  # fmt: skip
 
 

@@ -72,18 +72,23 @@ def store_day_equation(
     return Equation(store, business_date, pos_minor, ledger_minor, coded)
 
 
-def ledger_total(store: str, business_date: date, pairing: Pairing) -> int:
-    """What the ledger says a store-day collected: its SALES documents on the dates we posted them.
+def ledger_totals(pairing: Pairing) -> dict[tuple[str, date], int]:
+    """(store, business date) -> what the ledger says was collected: its SALES documents on our dates.
 
     pairing: of all entries and documents. A document counts as often as it is there; one that
     somebody dated to another day does not count here.
     """
-    total = 0
+    totals: dict[tuple[str, date], int] = {}
     for pair in pairing.pairs:
         entry = pair.booked.entry
-        if (entry.store, entry.business_date) != (store, business_date):
-            continue
+        total = collected(entry) * len(pair.extras)
         if pair.document is not None and pair.document.ledger_date == entry.ledger_date:
             total += collected_by(pair.document, entry)
-        total += collected(entry) * len(pair.extras)
-    return total
+        key = (entry.store, entry.business_date)
+        totals[key] = totals.get(key, 0) + total
+    return totals
+
+
+def ledger_total(store: str, business_date: date, pairing: Pairing) -> int:
+    """The same of one store-day."""
+    return ledger_totals(pairing).get((store, business_date), 0)

@@ -91,6 +91,21 @@ class DayFacts(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+def split(tables: Mapping[str, pa.Table]) -> dict[str, dict[str, pa.Table]]:
+    """Store -> table name -> its rows, in the order they had; stores without rows are left out."""
+    found: dict[str, dict[str, pa.Table]] = {}
+    for name, table in tables.items():
+        ordered = table.take(pc.sort_indices(table["store"]))  # stable
+        runs = pc.value_counts(ordered["store"])
+        start = 0
+        for store, count in sorted(
+            zip(runs.field(0).to_pylist(), runs.field(1).to_pylist(), strict=True)
+        ):
+            found.setdefault(store, {})[name] = ordered.slice(start, count)
+            start += count
+    return found
+
+
 def chunked(table: pa.Table, column: str) -> pa.Array:
     """A column as one array."""
     return table[column].combine_chunks()

@@ -14,7 +14,12 @@ import msgspec
 from cloud_conductor.accounting import audit, outbox, posting
 from cloud_conductor.accounting.audit import Act, Flaw
 from cloud_conductor.accounting.deps import BooksDeps, record_acts, say
-from cloud_conductor.accounting.flow_breaks import accept_break, assign_break, record_levels
+from cloud_conductor.accounting.flow_breaks import (
+    accept_break,
+    assign_break,
+    record_all,
+    record_levels,
+)
 from cloud_conductor.accounting.flow_drafts import (
     DraftResult,
     Withheld,
@@ -35,7 +40,7 @@ from cloud_conductor.state.tables.accounting import BATCH
 __all__ = [
     "BatchResult", "BooksDeps", "DraftResult", "Duplicate", "ReadBack", "Withheld",
     "accept_break", "approve", "approve_by_policy", "assign_break", "draft_day", "draft_entries",
-    "make_batches", "post_all", "post_batch", "read_back", "record_levels", "redraft",
+    "make_batches", "post_all", "post_batch", "read_back", "record_all", "record_levels", "redraft",
     "sweep_duplicates", "verify_audit", "withheld_of",
 ]  # fmt: skip
 

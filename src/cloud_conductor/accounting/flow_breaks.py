@@ -1,6 +1,6 @@
 """What reconciliation found, kept: results of levels, and the life of each break (R-14.7, R-14.8)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import msgspec
@@ -21,29 +21,30 @@ ACCEPTED = "accepted: "
 def record_levels(
     deps: BooksDeps, store: str, business_date: date, results: Sequence[LevelResult]
 ) -> None:
-    """Keep what each level of a store-day said, and move its breaks on.
+    """Keep what each level of one store-day said; see `record_all`."""
+    record_all(deps, {(store, business_date): results})
+
+
+def record_all(deps: BooksDeps, scopes: Mapping[tuple[str, date], Sequence[LevelResult]]) -> None:
+    """Keep what each level said of each (store, business date), and move its breaks on.
 
     A break found again keeps its id and age; one that is gone is resolved, and verified when the
     next run does not find it either. A level that is not connected changes no break of its own.
     """
     now_us = deps.now_us
     with books.writing(deps.engine) as writer:
-        for result in results:
-            writer.put_level(
-                LevelRow(
-                    store=store,
-                    business_date=business_date.isoformat(),
-                    level=result.level,
-                    state=result.state,
-                    unexplained_minor=result.unexplained_minor,
-                    compared_us=now_us,
-                    payload=msgspec.json.encode(result).decode(),
-                )
-            )
-            if result.state != "not_connected":
-                scope = f"{result.level}:{store}:{business_date}"
-                _record(writer, scope, result.breaks, now_us)
-    say("reconcile.recorded", store=store, business_date=str(business_date), levels=len(results))
+        before: dict[str, list[BreakRow]] = {}
+        for row in books.current_breaks(writer.connection):
+            before.setdefault(row.scope, []).append(row)
+        rows: list[LevelRow] = []
+        for (store, business_date), results in scopes.items():
+            for result in results:
+                rows.append(_level_row(store, business_date, result, now_us))
+                if result.state != "not_connected":
+                    scope = f"{result.level}:{store}:{business_date}"
+                    _record(writer, scope, before.get(scope, ()), result.breaks, now_us)
+        writer.put_levels(rows)
+    say("reconcile.recorded", scopes=len(scopes), levels=len(rows))
 
 
 def accept_break(deps: BooksDeps, break_id: str, actor: str, reason: str) -> None:
@@ -71,9 +72,27 @@ def assign_break(deps: BooksDeps, break_id: str, actor: str, owner: str) -> None
         record_acts(deps, writer, [Act(actor, "break.assigned", break_id, owner)])
 
 
-def _record(writer: Writer, scope: str, breaks: Sequence[Break], now_us: int) -> None:
+def _level_row(store: str, business_date: date, result: LevelResult, now_us: int) -> LevelRow:
+    return LevelRow(
+        store=store,
+        business_date=business_date.isoformat(),
+        level=result.level,
+        state=result.state,
+        unexplained_minor=result.unexplained_minor,
+        compared_us=now_us,
+        payload=msgspec.json.encode(result).decode(),
+    )
+
+
+def _record(
+    writer: Writer,
+    scope: str,
+    known: Sequence[BreakRow],
+    breaks: Sequence[Break],
+    now_us: int,
+) -> None:
     """Move the breaks of one scope on: found ones open or stay, others are resolved or verified."""
-    before = {row.break_id: row for row in books.current_breaks(writer.connection, scope=scope)}
+    before = {row.break_id: row for row in known}
     found = {one.id: _row(one, scope, now_us) for one in breaks}
     for break_id, row in found.items():
         present = before.get(break_id)

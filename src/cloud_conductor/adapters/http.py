@@ -175,8 +175,9 @@ class HttpEngine:
         call = _Call(method, path, json, query, headers, repeatable, expect)
         attempts_max = self._limits.attempts_max if repeatable else 1
         for attempt in range(1, attempts_max + 1):
+            credential = self._auth.header()  # signing in repeats by itself: never times ours
             try:
-                return self._answer(call)
+                return self._answer(call, credential)
             except (RateLimited, VendorUnavailable) as error:
                 pause = self._pause(attempt, error)
                 if attempt == attempts_max or pause is None:
@@ -187,15 +188,15 @@ class HttpEngine:
     def close(self) -> None:
         self._client.close()
 
-    def _answer(self, call: _Call) -> Response:
-        answer = self._send(call)
+    def _answer(self, call: _Call, credential: str) -> Response:
+        answer = self._send(call, credential)
         if answer.status == 401 and 401 not in call.expect and self._auth.refresh():
-            answer = self._send(call)
+            answer = self._send(call, self._auth.header())
         if 200 <= answer.status < 300 or answer.status in call.expect:
             return answer
         raise self._error(answer, call)
 
-    def _send(self, call: _Call) -> Response:
+    def _send(self, call: _Call, credential: str) -> Response:
         self._breaker.check(self._name)
         self._pace.take()
         try:
@@ -204,7 +205,7 @@ class HttpEngine:
                 self.base_url + call.path,
                 content=call.json,
                 params=dict(call.query) if call.query else None,
-                headers=self._headers(call),
+                headers=_headers(call, credential),
             )
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             self._breaker.failed()
@@ -222,14 +223,6 @@ class HttpEngine:
             body=answer.content,
             url=str(answer.url),
         )
-
-    def _headers(self, call: _Call) -> dict[str, str]:
-        headers = {} if call.json is None else {"content-type": "application/json"}
-        if credential := self._auth.header():
-            headers["authorization"] = credential
-        for name, value in (call.headers or {}).items():
-            headers[name.lower()] = value
-        return headers
 
     def _error(self, answer: Response, call: _Call) -> ConductorError:
         detail = answer.body[:DETAIL_CHARS_MAX].decode("utf-8", "replace")
@@ -330,6 +323,15 @@ def retry_after_s(headers: Mapping[str, str]) -> float | None:
         return max(0.0, (until - parsedate_to_datetime(headers.get("date", ""))).total_seconds())
     except (TypeError, ValueError):
         return None
+
+
+def _headers(call: _Call, credential: str) -> dict[str, str]:
+    headers = {} if call.json is None else {"content-type": "application/json"}
+    if credential:
+        headers["authorization"] = credential
+    for name, value in (call.headers or {}).items():
+        headers[name.lower()] = value
+    return headers
 
 
 def _check_base_url(base_url: str) -> bool:

@@ -31,9 +31,13 @@ def backfill(
     with open_house(config_path) as house:
         start = min(store.day_interval(first)[0] for store in house.stores)
         end = max(store.day_interval(last)[1] for store in house.stores)
-        plan = {"schema": "conductor.backfill/v1", "dates": [str(one) for one in dates]}
+        plan: dict[str, object] = {
+            "schema": "conductor.backfill/v1",
+            "dates": [str(one) for one in dates],
+            "dry_run": dry_run,
+        }
         if dry_run:
-            plan |= {"would_read": [start.isoformat(), end.isoformat()], "dry_run": "true"}
+            plan |= {"would_read": [start.isoformat(), end.isoformat()]}
         else:
             new = 0
             for source in house.pos:
@@ -41,7 +45,7 @@ def backfill(
                 new += ingest.run_span(house.ingest_deps, source, start, end).new
             close.catch_up(house.close_deps)
             errands.run(house, "close", dates, say)
-            plan |= {"new_events": str(new)}
+            plan |= {"new_events": new}
     if as_json:
         emit_json(plan)
     else:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from cloud_conductor.wiring.house import House
 
 FREE_BYTES_MIN = 1 << 30
-CLOCK_SKEW_S_MAX = 60.0
+NEEDED: dict[str, tuple[str, ...]] = {"ledger": ("mapping",), "databases": ("audit",)}
+"""Checks that ask the same again: not made when the first one failed."""
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -37,7 +38,12 @@ def doctor(config_path: str | None, as_json: bool) -> None:
 
     path = loading.find_file(config_path)
     with House(path) as house:
-        checks = [_run(name, look) for name, look in _checks(house)]
+        checks: list[Check] = []
+        for name, look in _checks(house):
+            unmet = [
+                one.name for one in checks if name in NEEDED.get(one.name, ()) and not one.holds
+            ]
+            checks.append(_skipped(name, unmet[0]) if unmet else _run(name, look))
     if as_json:
         emit_json({"schema": "conductor.doctor/v1", "checks": checks})
     else:
@@ -67,12 +73,24 @@ def _checks(house: "House") -> Iterator[tuple[str, Callable[[], Check]]]:
 
 def _run(name: str, look: Callable[[], Check]) -> Check:
     """A failed look is a failed check, never a traceback."""
-    from cloud_conductor.domain.errors import ConductorError
+    from cloud_conductor.domain.errors import ConductorError, VendorRefused, VendorUnavailable
 
     try:
         return look()
+    except VendorUnavailable as error:
+        fix = "check base_url in conductor.toml, and this machine's way to that host"
+        return Check(name, holds=False, found=str(error), fix=fix)
+    except VendorRefused as error:
+        fix = "renew the credential that the reference in conductor.toml points at"
+        return Check(name, holds=False, found=str(error), fix=fix)
     except ConductorError as error:
         return Check(name, holds=False, found=str(error), fix=error.fix)
+
+
+def _skipped(name: str, unmet: str) -> Check:
+    return Check(
+        name, holds=False, found=f"not looked at: {unmet} failed", fix=f"mend {unmet} first"
+    )
 
 
 def _databases(house: "House") -> Check:

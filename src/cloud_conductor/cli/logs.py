@@ -81,7 +81,7 @@ def _print(row: dict[str, object], *, as_json: bool) -> None:
     from cloud_conductor.cli.output import emit_json
 
     if as_json:
-        emit_json(row)
+        emit_json({"schema": "conductor.log/v1", **row})
         return
     head = {"at", "role", "level", "event", "traceback"}
     fields = " ".join(f"{key}={value}" for key, value in row.items() if key not in head)

@@ -4,7 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 import msgspec
@@ -20,8 +20,13 @@ from cloud_conductor.domain.errors import (
     VendorUnavailable,
 )
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
 OK, FAILED, USAGE, CONFIG, CHECKS, VENDOR, APPROVAL = range(7)
 Alignment = Literal["left", "right"]
+WIDTH = 100
 
 
 def exit_code(error: BaseException) -> int:
@@ -48,7 +53,8 @@ def fail(error: BaseException, *, debug: bool = False) -> int:
             f"{click.style('CC-000', fg='red', bold=True)}  {type(error).__name__}: {error}",
             err=True,
         )
-        click.echo("        More: run it again with `conductor --debug ...`", err=True)
+        click.echo("        Fix:  run it again with `conductor --debug ...`", err=True)
+        click.echo("        More: conductor explain CC-000", err=True)
     return exit_code(error)
 
 
@@ -62,24 +68,43 @@ def is_drawing() -> bool:
     return sys.stderr.isatty() and not os.environ.get("CI")
 
 
+def screen(*, to_stderr: bool = False) -> "Console":
+    """Where things are drawn: as wide as the terminal; off a terminal COLUMNS, else 100 columns."""
+    from rich.console import Console
+
+    file = sys.stderr if to_stderr else sys.stdout
+    wide = os.environ.get("COLUMNS", "")
+    width = None if file.isatty() else int(wide) if wide.isdigit() else WIDTH
+    return Console(file=file, width=width, highlight=False)
+
+
+def drawn(columns: Sequence[tuple[str, Alignment]], rows: Sequence[Sequence[str]]) -> "Table":
+    """A table without a frame; cells may carry Rich's markup."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for name, align in columns:
+        made.add_column(name, justify=align, overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
 def table(
     columns: Sequence[tuple[str, Alignment]], rows: Sequence[Sequence[str]], *, title: str = ""
 ) -> None:
-    """A table for people; amounts line up on the right."""
+    """A table of plain text for people on stdout; amounts line up on the right."""
     if not rows:
         click.echo(f"{title}: none" if title else "none")
         return
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
+    from rich.markup import escape
 
-    drawn = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, align in columns:
-        drawn.add_column(name, justify=align, overflow="fold")
-    for row in rows:
-        drawn.add_row(*row)
-    width = None if sys.stdout.isatty() else 132
-    Console(width=width, highlight=False).print(drawn)
+    console = screen()
+    if title:
+        console.print(f"[bold]{title}[/]")
+    console.print(drawn(columns, [[escape(cell) for cell in row] for row in rows]))
+    console.print()
 
 
 def say(text: str) -> None:

@@ -32,7 +32,7 @@ def reconcile(dates: tuple[date, ...], config_path: str | None, as_json: bool) -
         emit_json({"schema": "conductor.reconciliation/v1", **fields(outcome)})
     else:
         draw(outcome)
-    if any(level.state == "breaks" for level in outcome.levels) or outcome.unexplained_minor:
+    if any(level.state != "green" for level in outcome.levels) or outcome.unexplained_minor:
         raise click.exceptions.Exit(CHECKS)
 
 
@@ -84,27 +84,37 @@ def fields(outcome: "Reconciliation") -> dict[str, Any]:
 
 
 def draw(outcome: "Reconciliation") -> None:
-    """Levels, then what is open, for people."""
+    """Levels and what they could not compare, then what is open, for people."""
     from cloud_conductor.cli.output import table
     from cloud_conductor.domain.money import major
 
     table(
-        [("level", "left"), ("between", "left"), ("state", "left"), ("matched", "right"),
-         ("explained", "right"), ("open", "right"), ("unexplained", "right")],
+        [("", "left"), ("this", "left"), ("agrees with", "left"), ("state", "left"),
+         ("matched", "right"), ("explained", "right"), ("open", "right")],
         [
-            (level.level, " / ".join(level.sources), level.state, str(level.matched),
-             str(level.explained), str(level.open), str(level.unexplained_minor))
+            (level.level, *level.sources, level.state.replace("_", " "), str(level.matched),
+             str(level.explained), str(level.open))
             for level in outcome.levels
         ],
     )  # fmt: skip
-    table(
-        [("code", "left"), ("store", "left"), ("date", "left"), ("amount", "right"), ("what", "left"),
-         ("next", "left")],
-        [
-            (found.code, found.store, found.business_date.isoformat(),
-             major(found.amount_minor, found.currency), found.message, found.hint)
-            for found in outcome.breaks
-            if not found.is_explained
-        ],
-        title="open breaks",
-    )  # fmt: skip
+    for level in outcome.levels:
+        for note in level.notes:
+            click.echo(f"{level.level}  {note}")
+    for found in (one for one in outcome.breaks if not one.is_explained):
+        code = click.style(found.code, fg="red", bold=True)
+        amount = f"{found.currency} {major(found.amount_minor, found.currency)}"
+        click.echo(f"{code}  {found.store} {found.business_date}  {amount}  {found.message}")
+        click.echo(f"     Next: {found.hint}  ({found.owner})")
+    click.echo(f"unexplained: {unexplained(outcome)}")
+
+
+def unexplained(outcome: "Reconciliation") -> str:
+    """What no code explains, per currency: `0`, or `USD 0.01`."""
+    from cloud_conductor.domain.money import major
+
+    totals: dict[str, int] = {}
+    for found in outcome.breaks:
+        if found.code == "D15":
+            totals[found.currency] = totals.get(found.currency, 0) + abs(found.amount_minor)
+    named = [f"{currency} {major(minor, currency)}" for currency, minor in totals.items()]
+    return ", ".join(named) or str(outcome.unexplained_minor)

@@ -42,15 +42,21 @@ def status(config_path: str | None, as_json: bool) -> None:
     )  # fmt: skip
     table(
         [("feed", "left"), ("last success", "left"), ("last failure", "left")],
-        [(one["feed"], one["last_success"], one["error"]) for one in now["feeds"]],
+        [
+            (one["feed"], one["last_success"].replace("T", " ").replace("+00:00", " UTC"),
+             one["error"] or "-")
+            for one in now["feeds"]
+        ],
         title="feeds",
-    )
-    days = " ".join(f"{state}={number}" for state, number in sorted(now["days"].items()))
-    entries = " ".join(f"{state}={number}" for state, number in sorted(now["entries"].items()))
-    click.echo(f"store-days  {days or 'none'}")
-    click.echo(f"entries     {entries or 'none'}")
+    )  # fmt: skip
+    click.echo(f"store-days  {_counted(now['days'])}")
+    click.echo(f"entries     {_counted(now['entries'])}")
     for line in now["needs_you"]:
         click.echo(f"needs you   {line}")
+
+
+def _counted(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{number} {state.lower()}" for state, number in numbers.items()) or "none"
 
 
 def facts(house: "House") -> dict[str, Any]:

@@ -138,4 +138,4 @@ class ChecksumMismatch(Permanent):
 
 class CursorGap(Permanent):
     code = "CC-221"
-    hint = "conductor replay --dry-run"
+    hint = "conductor replay"

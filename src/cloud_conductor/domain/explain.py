@@ -143,7 +143,8 @@ ERRORS: dict[str, Explanation] = {
         "A table's position does not meet the log: rows in between would be missing.",
         "The table was restored or removed without its log, or the log was pruned too early. Nothing "
         "was appended.",
-        "conductor replay --dry-run: shows what a replay into the table would read.",
+        "Run conductor replay: it compares every table and date with the log and changes nothing; with "
+        "--rebuild it makes the processed zone anew.",
     ),
 }
 

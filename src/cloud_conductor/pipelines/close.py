@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from cloud_conductor.accounting import day, flow, journal
 from cloud_conductor.accounting.breaks import Scope
 from cloud_conductor.accounting.custody import closed_shifts
-from cloud_conductor.accounting.facts import DayFacts
+from cloud_conductor.accounting.facts import DayFacts, split
 from cloud_conductor.accounting.level_payouts import deposit_dates
 from cloud_conductor.accounting.mapping import AccountMap
 from cloud_conductor.conform import flow as conform
@@ -133,7 +133,8 @@ def close_date(deps: CloseDeps, business_date: date, *, preparer: str = PREPARER
             if row.business_date == business_date.isoformat()
         }
     waiting = quarantined_ids(deps)
-    desk = _Desk(deps, business_date, now, tables, bank, facts_seq, waiting)
+    listed = control_rows(deps, ended, business_date, business_date)
+    desk = _Desk(deps, business_date, now, split(tables), bank, facts_seq, waiting, listed)
     rows: list[DayRow] = []
     made_days: list[tuple[Store, journal.DayEntries]] = []
     for store in ended:
@@ -211,14 +212,32 @@ def quarantined_ids(deps: CloseDeps) -> frozenset[str]:
 
 
 def control_rows(
-    deps: CloseDeps, store: Store, start: datetime, end: datetime
-) -> list[Listed] | None:
-    """The source's own listing; None when it cannot be asked now."""
-    try:
-        return deps.pos[store.source].control(store.location_id, start, end)
-    except ConductorError as error:
-        log.warning("control.failed", extra={"fields": {"store": store.store, "error": str(error)}})
-        return None
+    deps: CloseDeps, stores: Sequence[Store], first: date, last: date
+) -> dict[str, dict[date, list[Listed]] | None]:
+    """Store -> business date -> the source's own listing; None for a store that cannot be asked.
+
+    Stores of one source whose days begin at the same instants are asked together.
+    """
+    groups: dict[tuple[str, datetime, datetime], list[Store]] = {}
+    for store in stores:
+        start, end = store.day_interval(first)[0], store.day_interval(last)[1]
+        groups.setdefault((store.source, start, end), []).append(store)
+    found: dict[str, dict[date, list[Listed]] | None] = {}
+    for (source, start, end), some in groups.items():
+        try:
+            rows = deps.pos[source].control([store.location_id for store in some], start, end)
+        except ConductorError as error:
+            fields = {"source": source, "stores": len(some), "error": str(error)}
+            log.warning("control.failed", extra={"fields": fields})
+            found |= dict.fromkeys((store.store for store in some), None)
+            continue
+        by_place = {store.location_id: store for store in some}
+        days: dict[str, dict[date, list[Listed]]] = {store.store: {} for store in some}
+        for row in rows:
+            store = by_place[row.location_id]
+            days[store.store].setdefault(store.business_date(row.occurred_at), []).append(row)
+        found |= days
+    return found
 
 
 @dataclass(frozen=True)
@@ -228,18 +247,24 @@ class _Desk:
     deps: CloseDeps
     business_date: date
     now: datetime
-    tables: Mapping[str, pa.Table]
+    tables: Mapping[str, Mapping[str, pa.Table]]
     bank: Sequence[BankLine]
     facts_seq: int
     quarantined: frozenset[str]
+    listed: Mapping[str, Mapping[date, Sequence[Listed]] | None]
 
     def store_day(
         self, store: Store, known: DayRow | None
     ) -> tuple[DayRow, journal.DayEntries | None]:
         """The day's new row, and its entries when it may close."""
-        facts = DayFacts.of(store, self.business_date, self.tables, quarantined=self.quarantined)
+        facts = DayFacts.of(
+            store,
+            self.business_date,
+            self.tables.get(store.store, {}),
+            quarantined=self.quarantined,
+        )
         interval = store.day_interval(self.business_date)
-        totals = self._control(store, facts, interval)
+        totals = self._control(store, facts)
         state = day.next_state(
             known.state if known else "OPEN",  # type: ignore[arg-type]
             self.now,
@@ -274,12 +299,11 @@ class _Desk:
             row = msgspec.structs.replace(row, state="COMPLETE")
         return row, made
 
-    def _control(
-        self, store: Store, facts: DayFacts, interval: tuple[datetime, datetime]
-    ) -> day.ControlTotals | None:
-        rows = control_rows(self.deps, store, *interval)
-        if rows is None:
+    def _control(self, store: Store, facts: DayFacts) -> day.ControlTotals | None:
+        days = self.listed[store.store]
+        if days is None:
             return None
+        rows = days.get(self.business_date, ())
         listed = {row.object_id: row for row in rows if row.state.upper() == "COMPLETED"}
         held = facts.closed_sales
         return day.ControlTotals(

@@ -15,8 +15,8 @@ import pyarrow.compute as pc
 
 from cloud_conductor.accounting import flow, journal
 from cloud_conductor.accounting.breaks import LEVELS, Break, Level, Scope
-from cloud_conductor.accounting.equation import Equation, ledger_total, store_day_equation
-from cloud_conductor.accounting.facts import DayFacts
+from cloud_conductor.accounting.equation import Equation, ledger_totals, store_day_equation
+from cloud_conductor.accounting.facts import DayFacts, split
 from cloud_conductor.accounting.level_books import compare_books
 from cloud_conductor.accounting.level_ledger import (
     Booked,
@@ -40,6 +40,7 @@ from cloud_conductor.domain.schemas import TABLES
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.pipelines.close import CloseDeps, bank_lines, control_rows, quarantined_ids
 from cloud_conductor.ports.ledger import BankLine, LedgerDocument
+from cloud_conductor.ports.pos import Listed
 from cloud_conductor.state import accounting as books
 from cloud_conductor.state.accounting import EntryRow
 
@@ -76,17 +77,25 @@ class Reconciliation(msgspec.Struct, frozen=True):
 class _Held(msgspec.Struct, frozen=True):
     """What we hold: facts of the span by date, settlements around it, the books, quarantine."""
 
-    facts: Mapping[date, Mapping[str, pa.Table]]
-    settled: Mapping[str, pa.Table]
+    facts: Mapping[date, Mapping[str, Mapping[str, pa.Table]]]
+    settled: Mapping[str, Mapping[str, pa.Table]]
     booked: Sequence[EntryRow]
+    by_day: Mapping[tuple[str, str], Sequence[EntryRow]]
     quarantined: frozenset[str]
 
     def of_store(self, table: str, store: str) -> pa.Table:
         """Rows of one store over all dates of the span."""
-        parts = [
-            one[table].filter(pc.equal(one[table]["store"], store)) for one in self.facts.values()
-        ]
+        parts = [one[store][table] for one in self.facts.values() if table in one.get(store, ())]
         return pa.concat_tables([TABLES[table].empty_table(), *parts])
+
+    def is_bare(self, control: Control) -> bool:
+        """Nothing to compare: no facts, no entries, and the source lists nothing either."""
+        scope = control.scope
+        return (
+            control.rows == []
+            and scope.store not in self.facts[scope.business_date]
+            and (scope.store, scope.business_date.isoformat()) not in self.by_day
+        )
 
 
 def reconcile(deps: CloseDeps, dates: Sequence[date]) -> Reconciliation:
@@ -96,14 +105,19 @@ def reconcile(deps: CloseDeps, dates: Sequence[date]) -> Reconciliation:
     scopes: dict[tuple[str, date], list[LevelResult]] = defaultdict(list)
     controls: dict[tuple[str, date], Control] = {}
     bank = _try_bank(deps, dates)
+    listed = control_rows(deps, deps.stores, dates[0], dates[-1])
+    known = _scopes_with_breaks(deps)
     for store in deps.stores:
         ended = [one for one in dates if store.day_interval(one)[1] <= now]
         if not ended:
             continue
-        for control in _controls(deps, store, ended, held.quarantined):
-            key = (store.store, control.scope.business_date)
+        wide = {name: held.of_store(name, store.store) for name in ("sales", "tenders")}
+        for one in ended:
+            control = _control(store, one, listed[store.store], held.quarantined)
+            key = (store.store, one)
             controls[key] = control
-            scopes[key] += _store_day_levels(deps, store, control, held)
+            if not held.is_bare(control) or key in known:
+                scopes[key] += _store_day_levels(deps, store, control, held, wide)
         level = _payout_level(store, ended, held, bank, today=now.date())
         scopes[store.store, ended[-1]].append(level)
     pairing, ledger_level = _ledger_level(deps, dates, held)
@@ -112,8 +126,7 @@ def reconcile(deps: CloseDeps, dates: Sequence[date]) -> Reconciliation:
     breaks = tuple(found for level in levels for found in level.breaks)
     equations = tuple(_equations(controls, breaks, pairing))
     outcome = Reconciliation(levels=levels, equations=equations, breaks=breaks)
-    for (name, one), results in scopes.items():
-        flow.record_levels(deps.books, name, one, results)
+    flow.record_all(deps.books, scopes)
     log.info(
         "reconcile.finished",
         extra={
@@ -137,14 +150,34 @@ def _over_all(
 def _held(deps: CloseDeps, dates: Sequence[date]) -> _Held:
     lake = deps.conform.lake
     with deps.lake_lock():
-        facts = {one: conform.facts(lake, one) for one in dates}
+        facts = {one: split(conform.facts(lake, one)) for one in dates}
         settled = {
             name: lake.read(name, _around(lake.dates(name), dates))
             for name in ("tenders", "payouts", "payout_entries")
         }
     with deps.books.engine.connect() as connection:
         booked = books.entries(connection, states=IN_BOOKS)
-    return _Held(facts=facts, settled=settled, booked=booked, quarantined=quarantined_ids(deps))
+    by_day: dict[tuple[str, str], list[EntryRow]] = defaultdict(list)
+    for row in booked:
+        by_day[row.store, row.business_date].append(row)
+    return _Held(
+        facts=facts,
+        settled=split(settled),
+        booked=booked,
+        by_day=dict(by_day),
+        quarantined=quarantined_ids(deps),
+    )
+
+
+def _scopes_with_breaks(deps: CloseDeps) -> set[tuple[str, date]]:
+    """Store-days with a break that is not verified as gone: they are looked at even when bare."""
+    with deps.books.engine.connect() as connection:
+        rows = books.current_breaks(connection)
+    return {
+        (row.store, date.fromisoformat(row.business_date))
+        for row in rows
+        if row.state != "verified"
+    }
 
 
 def _around(present: Sequence[date], dates: Sequence[date]) -> list[date]:
@@ -153,47 +186,47 @@ def _around(present: Sequence[date], dates: Sequence[date]) -> list[date]:
     return [one for one in present if first <= one <= last]
 
 
-def _controls(
-    deps: CloseDeps, store: Store, dates: Sequence[date], quarantined: frozenset[str]
-) -> Iterable[Control]:
-    """One listing of the source for the whole span, cut into store-days by their intervals."""
-    start, end = store.day_interval(dates[0])[0], store.day_interval(dates[-1])[1]
-    rows = control_rows(deps, store, start, end)
-    for one in dates:
-        first, last = store.day_interval(one)
-        yield Control(
-            scope=Scope(store=store.store, business_date=one, currency=store.currency),
-            interval=(first, last),
-            rows=None if rows is None else [r for r in rows if first <= r.occurred_at < last],
-            quarantined=quarantined,
-        )
+def _control(
+    store: Store,
+    business_date: date,
+    listed: Mapping[date, Sequence[Listed]] | None,
+    quarantined: frozenset[str],
+) -> Control:
+    return Control(
+        scope=Scope(store=store.store, business_date=business_date, currency=store.currency),
+        interval=store.day_interval(business_date),
+        rows=None if listed is None else list(listed.get(business_date, ())),
+        quarantined=quarantined,
+    )
 
 
 def _store_day_levels(
-    deps: CloseDeps, store: Store, control: Control, held: _Held
+    deps: CloseDeps,
+    store: Store,
+    control: Control,
+    held: _Held,
+    wide: Mapping[str, pa.Table],
 ) -> Iterable[LevelResult]:
+    """L1, L2, L3 and L5. wide: the store's sales and tenders over all dates of the span."""
     scope = control.scope
-    sales = held.of_store("sales", store.store)
     day = DayFacts.of(
         store,
         scope.business_date,
-        held.facts[scope.business_date],
+        held.facts[scope.business_date].get(store.store, {}),
         quarantined=held.quarantined,
     )
     children = {name: getattr(day, name) for name in ("sale_lines", "sale_services", "sale_taxes")}
-    yield compare_records(control, sales)
+    yield compare_records(control, wide["sales"])
     yield compare_totals(control, day.sales, children)
     yield compare_tenders(
         scope,
         day.of_closed_sales(day.sale_tenders),
-        held.of_store("tenders", store.store),
+        wide["tenders"],
         quarantined=held.quarantined,
     )
     entries = journal.day_entries(day, deps.accounts, fees_at=deps.fees_at)
     booked = [
-        row.entry
-        for row in held.booked
-        if (row.store, row.business_date) == (scope.store, scope.business_date.isoformat())
+        row.entry for row in held.by_day.get((scope.store, scope.business_date.isoformat()), ())
     ]
     total = int(pc.sum(day.closed_sales["total_minor"], min_count=0).as_py())
     yield compare_books(scope, entries, booked, sales_total_minor=total)
@@ -210,8 +243,8 @@ def _payout_level(
     """L4 of a store: tenders of the dates, in whatever payout they were settled."""
     scope = Scope(store=store.store, business_date=dates[-1], currency=store.currency)
     near = {
-        name: rows.filter(pc.equal(rows["store"], store.store))
-        for name, rows in held.settled.items()
+        name: held.settled.get(store.store, {}).get(name, TABLES[name].empty_table())
+        for name in ("tenders", "payouts", "payout_entries")
     }
     settlement = Settlement(
         tenders=held.of_store("tenders", store.store),
@@ -270,6 +303,7 @@ def _equations(
     controls: Mapping[tuple[str, date], Control], breaks: Sequence[Break], pairing: Pairing
 ) -> Iterable[Equation]:
     """R-14.5 for every store-day whose source could be asked."""
+    totals = ledger_totals(pairing)
     for (store, business_date), control in sorted(controls.items()):
         if control.rows is None:
             continue
@@ -277,6 +311,6 @@ def _equations(
             store,
             business_date,
             pos_minor=pos_total(control),
-            ledger_minor=ledger_total(store, business_date, pairing),
+            ledger_minor=totals.get((store, business_date), 0),
             breaks=breaks,
         )

@@ -45,12 +45,14 @@ class Listed(msgspec.Struct, frozen=True):
     total_minor: int
     state: str
     occurred_at: datetime
+    location_id: str = ""
 
 
 class Rejected(msgspec.Struct, frozen=True):
     """An event that could not become rows: which, and why.
 
-    object_id: the vendor's id of the record, where it can be read. waits_for: key of the parent it needs and that has not come yet (`Parent`); empty otherwise.
+    object_id: the vendor's id of the record, where it can be read. waits_for: key of the parent it
+    needs and that has not come yet (`Parent`); empty otherwise.
     """
 
     seq: int
@@ -152,8 +154,8 @@ class PosAdapter(Protocol):
     STANDING_KINDS: ClassVar[tuple[str, ...]]
     """Sweep kinds that say what is, not what happened: their first sweep reaches back to 1970."""
 
-    def control(self, location_id: str, start: datetime, end: datetime) -> list[Listed]:
-        """The source's own list of closed sales of a store in a time range."""
+    def control(self, location_ids: Sequence[str], start: datetime, end: datetime) -> list[Listed]:
+        """The source's own list of closed sales of some stores in a time range."""
         ...
 
     def subscribe(self, notification_url: str) -> str:

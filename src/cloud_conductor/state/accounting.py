@@ -13,6 +13,7 @@ from sqlalchemy import (
     Result,
     Table,
     and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -210,15 +211,21 @@ class Writer:
         self.connection.execute(delete(DAY).where(key))
         self.insert(DAY, [row])
 
-    def put_level(self, row: LevelRow) -> None:
-        """Insert or replace what one level of a store-day said."""
+    def put_levels(self, rows: Sequence[LevelRow]) -> None:
+        """Insert or replace what levels said of store-days."""
+        if not rows:
+            return
         key = and_(
-            LEVEL.c.store == row.store,
-            LEVEL.c.business_date == row.business_date,
-            LEVEL.c.level == row.level,
+            LEVEL.c.store == bindparam("of_store"),
+            LEVEL.c.business_date == bindparam("of_date"),
+            LEVEL.c.level == bindparam("of_level"),
         )
-        self.connection.execute(delete(LEVEL).where(key))
-        self.insert(LEVEL, [row])
+        named = [
+            {"of_store": row.store, "of_date": row.business_date, "of_level": row.level}
+            for row in rows
+        ]
+        self.connection.execute(delete(LEVEL).where(key), named)
+        self.insert(LEVEL, rows)
 
 
 @contextmanager

@@ -16,8 +16,9 @@ Role = Literal["scheduler", "supervisor"]
 def state_lock(state_dir: Path, role: Role = "scheduler") -> Iterator[None]:
     """Hold the lock of a role. Raises LeaseLost at once when a living process has it.
 
-    Two supervisors would start each other's roles for ever. Two engines under one executor id would each recover the other's running work and do it twice;
-    the kernel frees the lock however its process ends, kill -9 included.
+    Two supervisors would start each other's roles for ever. Two engines under one executor id would
+    each recover the other's running work and do it twice; the kernel frees the lock however its
+    process ends, kill -9 included.
     """
     state_dir.mkdir(parents=True, exist_ok=True)
     handle = os.open(state_dir / f"{role}.lock", os.O_RDWR | os.O_CREAT, 0o600)

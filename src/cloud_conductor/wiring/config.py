@@ -16,6 +16,7 @@ ENV_PREFIX = "CONDUCTOR__"
 SECRET_KEYS = frozenset(
     {"token", "signature_key", "client_id", "client_secret", "refresh_token", "key"}
 )
+SCHEMES = frozenset({"env", "file", "keyring", "state"})
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -76,9 +77,9 @@ def settings(path: Path, environ: Mapping[str, str] = os.environ) -> list[Settin
 
 def _masked(key: str, value: object) -> str:
     name = key.rsplit(".", 1)[-1]
-    if name in SECRET_KEYS and value:
-        scheme, _, _rest = str(value).partition(":")
-        return f"{scheme}:***" if _rest or scheme == "state" else "***"
+    if (name in SECRET_KEYS or key == "state.url") and value:
+        scheme = str(value).partition(":")[0]
+        return f"{scheme}:***" if scheme in SCHEMES else "***"
     return str(value)
 
 

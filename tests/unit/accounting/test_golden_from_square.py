@@ -77,7 +77,7 @@ def events(dump: dict) -> list[Event]:
             kind=kind,
             event_id=f"{kind}:{seq}",
             merchant_id="M1",
-            received_us=0,
+            received_us=1_800_000_000_000_000,
             body=msgspec.json.encode(one),
             url=url,
             seq=seq,

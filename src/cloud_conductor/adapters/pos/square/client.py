@@ -159,12 +159,14 @@ class Square:
         }
         return sweeps[kind](since, until)
 
-    def control(self, location_id: str, start: datetime, end: datetime) -> list[Listed]:
+    def control(self, location_ids: Sequence[str], start: datetime, end: datetime) -> list[Listed]:
         """Orders closed or cancelled in [start, end), by their own `closed_at`."""
         states = ["COMPLETED", "CANCELED"]
         found: list[Listed] = []
-        for page in self._search_orders([location_id], "closed_at", start, end, states):
-            found += [listed(one, page.url, within=start) for one in page.objects]
+        for first in range(0, len(location_ids), LOCATIONS_PER_SEARCH_MAX):
+            places = location_ids[first : first + LOCATIONS_PER_SEARCH_MAX]
+            for page in self._search_orders(places, "closed_at", start, end, states):
+                found += [listed(one, page.url, within=start) for one in page.objects]
         return [one for one in found if start <= one.occurred_at < end]
 
     def subscribe(self, notification_url: str) -> str:

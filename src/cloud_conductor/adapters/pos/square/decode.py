@@ -54,6 +54,7 @@ IGNORED_PREFIXES = (
 an event about money that nobody decodes is quarantined, never passed over."""
 
 MALFORMED_KIND = "malformed"  # how the intake route files a signed body it could not read
+AHEAD_US_MAX = 24 * 3_600 * 1_000_000  # wider than any drift: beyond it nothing is believed
 NO_PARENTS: Mapping[str, Parent] = MappingProxyType({})
 _SHIFT_OF_URL = re.compile(r"/cash-drawers/shifts/([^/?#]+)/events")
 _LOCATION_OF_URL = re.compile(r"[?&]location_id=([^&#]+)")
@@ -117,6 +118,8 @@ def _order(batch: Batch, event: Event, order: wire.Order) -> Faults:
     sale = Sale(order, clock)
     if sale.errors:
         return sale.errors
+    if faults := _dated_ahead(event, sale.occurred_at, "/closed_at"):
+        return faults
     batch.warn(event, sale.warnings)
     day = store.business_date(sale.occurred_at)
     digest = version_digest(order, clock)
@@ -137,6 +140,8 @@ def _payment(batch: Batch, event: Event, payment: wire.Payment) -> Faults:
     if kind is None:
         return (Finding(UNKNOWN_TENDER, "/source_type", "a means of payment nobody has mapped"),)
     occurred_at = _tender_time(batch, event, payment)
+    if faults := _dated_ahead(event, occurred_at, "/created_at"):
+        return faults
     head = batch.head(
         event,
         store,
@@ -316,6 +321,14 @@ def _category(batch: Batch, event: Event, category: wire.CatalogCategory) -> Fau
     head = batch.head(event, None, None, rank=micros(category.updated_at), digest=digest)
     batch.sheet.rows["products"].append(settlement.category_row(category, head))
     return ()
+
+
+def _dated_ahead(event: Event, occurred_at: datetime, where: str) -> Faults:
+    """No business day may take what has not happened yet: some clock is wrong (R-2.5)."""
+    if micros(occurred_at) <= event.received_us + AHEAD_US_MAX:
+        return ()
+    message = "dated more than a day after it was received: check the clocks, then release it"
+    return (Finding(CLOCK_SUSPECT, where, message),)
 
 
 def _calendar_date(instant: datetime, store: Store) -> date:

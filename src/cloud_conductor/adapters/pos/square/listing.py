@@ -23,6 +23,7 @@ class _ListedOrder(msgspec.Struct, frozen=True):
 
     id: str
     state: str
+    location_id: str = ""
     version: int = 1
     total_money: _Money = _Money()
     net_amounts: _NetAmounts | None = None
@@ -37,6 +38,7 @@ class _ListedOrder(msgspec.Struct, frozen=True):
             total_minor=net.amount,
             state=self.state,
             occurred_at=instant(self.closed_at or self.created_at),
+            location_id=self.location_id,
         )
 
 
@@ -63,4 +65,5 @@ def listed(body: bytes, url: str, *, within: datetime) -> Listed:
         total_minor=0,
         state=str(told.get("state", "")),
         occurred_at=moment_of(told.get("closed_at") or told.get("created_at")) or within,
+        location_id=str(told.get("location_id", "")),
     )

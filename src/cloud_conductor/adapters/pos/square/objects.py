@@ -12,6 +12,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DIGEST_CHARS = 16
 ID_CHARS_MAX = 192
 NAME_CHARS_MAX = 255
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding JSON of strangers raises: not JSON, text that is not UTF-8, nested without end."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -60,7 +62,7 @@ def page_of(body: bytes, name: str, url: str) -> Page:
     try:
         objects = _LIST.decode(members[name]) if name in members else []
         cursor = msgspec.json.decode(members["cursor"], type=str) if "cursor" in members else ""
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise VendorUnavailable(f"{url} answered with a list that is none: {error}") from error
     return Page(objects=tuple(bytes(one) for one in objects), url=url, cursor=cursor)
 
@@ -77,7 +79,7 @@ def head_of(body: bytes) -> Head | None:
     """The object's head; None when it is not an object with an id (it is kept all the same)."""
     try:
         return _HEAD.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return None
 
 
@@ -85,7 +87,7 @@ def notice_id(body: bytes) -> str:
     """Id of the object a webhook is about; empty when it has none that could be asked for."""
     try:
         object_id = _NOTICE.decode(body).data.id
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return ""
     is_id = len(object_id) <= ID_CHARS_MAX and object_id.replace("-", "").replace("_", "").isalnum()
     return object_id if is_id and object_id.isascii() else ""
@@ -147,5 +149,5 @@ def rfc3339(moment: datetime) -> str:
 def _members(body: bytes, url: str) -> dict[str, msgspec.Raw]:
     try:
         return _MEMBERS.decode(body)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise VendorUnavailable(f"{url} answered with something that is not JSON") from error

@@ -54,7 +54,7 @@ class SquareVerifier:
         """What the body calls itself; UNREADABLE when it is not a notice with sane names."""
         try:
             notice = _DECODER.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return UNREADABLE
         if not all(map(_is_name, (notice.event_id, notice.type))):
             return UNREADABLE
