@@ -42,7 +42,7 @@ SPLIT = TaxSplit("NYC sales tax", (("STATE", "4"), ("CITY", "4.5"), ("DISTRICT",
 STORE = Store(
     "NYC01", "square", "L1", "America/New_York", local_time(4), "USD", tax_splits=(SPLIT,)
 )
-RECEIVED_US = 1_795_000_000_000_000
+RECEIVED_US = 1_797_000_000_000_000
 
 
 def new_events(found: list[bytes]) -> list[NewEvent]:

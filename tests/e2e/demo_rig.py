@@ -13,8 +13,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 RECOMPUTE = Path(__file__).parents[1] / "outside" / "recompute.py"
 MARK = re.compile(r"CC (?P<store>\S+) (?P<day>\S+) (?P<kind>[A-Z]+) v\d+ key=")
 DEMO_S_MAX = 280

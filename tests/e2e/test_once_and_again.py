@@ -1,7 +1,6 @@
 """What happens again changes nothing, and what comes late makes a delta (INV-23, R-13.2)."""
 
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import httpx

@@ -1,10 +1,20 @@
 """A process that leaves finishes the steps in hand before it lets go of its lock (R-13.6)."""
 
 import threading
+from pathlib import Path
 
 import pytest
 
+from cloud_conductor.accounting.deps import BooksDeps
+from cloud_conductor.adapters.clock import SystemClock
+from cloud_conductor.domain.errors import LeaseLost
+from cloud_conductor.pipelines import engine
 from cloud_conductor.pipelines.hands import Hands, Stopping
+from cloud_conductor.pipelines.score import Score
+from cloud_conductor.state.engine import open_engine
+from cloud_conductor.state.lock import state_lock
+from cloud_conductor.state.migrate import migrate
+from cloud_conductor.testing.ledger import MemoryLedger
 
 WAIT_S = 20.0
 
@@ -40,3 +50,42 @@ def test_a_step_that_fails_is_no_longer_in_hand() -> None:
     hands.open()
     with hands:
         assert hands.close(0.0) is False
+
+
+def test_a_stopping_scheduler_keeps_its_lock_until_the_step_in_hand_has_ended(
+    tmp_path: Path,
+) -> None:
+    begun, go_on, stopped = threading.Event(), threading.Event(), threading.Event()
+
+    def sweep() -> dict[str, str | int]:
+        begun.set()
+        go_on.wait(WAIT_S)
+        return {"done": 1}
+
+    database = open_engine(f"sqlite:///{tmp_path}/books.sqlite")
+    migrate(database, "books")
+    score = Score(
+        books=BooksDeps(engine=database, ledger=MemoryLedger(), clock=SystemClock()),
+        sweep=sweep,
+        due_dates=lambda _now: [],
+        due_reconciles=lambda _now: [],
+        close=lambda _date: {},
+        reconcile=lambda _date: {},
+    )
+    scheduler = engine.start(score, state_dir=tmp_path)
+    assert begun.wait(WAIT_S)
+
+    def stop() -> None:
+        scheduler.stop()
+        stopped.set()
+
+    leaving = threading.Thread(target=stop)
+    leaving.start()
+    assert not stopped.wait(0.3)
+    with pytest.raises(LeaseLost), state_lock(tmp_path):
+        pytest.fail("a successor could have begun the same work")
+    go_on.set()
+    leaving.join(WAIT_S)
+    with state_lock(tmp_path):
+        assert engine.status(database).failed == ()
+    database.dispose()
