@@ -31,7 +31,6 @@ from cloud_conductor.wiring.house import House
 
 APPROVER = "user:second-person"
 PLAY_S_MAX = 60
-FEWER_DAYS = 2  # the house's clock begins two days after the last traded one, not four
 Found = set[tuple[str, str, str]]
 """(code, store, business date) each."""
 
@@ -129,7 +128,7 @@ def open_town(
         patch.setenv("SQUARE_TOKEN", rehearsal.SQUARE_TOKEN)
         patch.setenv("XERO_CLIENT_ID", rehearsal.XERO_CLIENT)
         patch.setenv("XERO_CLIENT_SECRET", rehearsal.XERO_SECRET)
-        plan = rehearsal.Plan(scenario=scenario, seed=seed, stores=stores, days=days - FEWER_DAYS)
+        plan = rehearsal.Plan(scenario=scenario, seed=seed, stores=stores, days=days)
         path = _play(played, plan, folder, square.url, ledger.url)
         with House(path) as house:
             house.prepare()

@@ -77,7 +77,7 @@ UNREADABLE: dict[str, bytes] = {
 
 def notices(place: str) -> dict[str, tuple[bytes, str, str]]:
     """Event id -> a signed notice, its finding's code and pointer."""
-    found = {
+    return {
         "ev-type": (payment("ev-type", place, amount_money=usd("500")), "contract",
                     f"{AT}/amount_money/amount"),
         "ev-half": (payment("ev-half", place, amount_money=usd(0.5)), "contract",
@@ -97,7 +97,6 @@ def notices(place: str) -> dict[str, tuple[bytes, str, str]]:
                     "/type"),
         "ev-bare": (b'{"event_id": "ev-bare", "type": "payment.updated"}', "contract", ""),
     }  # fmt: skip
-    return found
 
 
 # What is wrong with an order the API serves: pointer, value, finding code, finding pointer.

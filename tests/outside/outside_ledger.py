@@ -86,9 +86,16 @@ def documents(xero: Mapping[str, Any]) -> list[Document]:
 
 
 def _document(row: Mapping[str, Any], text: str, lines: list[tuple[str, str, int]]) -> Document:
-    key = KEY.search(text)
+    """The store of a line is its tracking option, else the one the text names."""
+    key, mark = KEY.search(text), MARK.search(text)
+    named = mark[1] if mark else ""
     return Document(
-        row["id"], row["status"], key[1] if key else None, text, row["date"], tuple(lines)
+        row["id"],
+        row["status"],
+        key[1] if key else None,
+        text,
+        row["date"],
+        tuple((store or named, code, amount) for store, code, amount in lines),
     )
 
 

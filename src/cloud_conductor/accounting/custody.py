@@ -70,6 +70,12 @@ def closed_shifts(facts: DayFacts) -> list[Shift]:
     ]
 
 
+def uncounted(facts: DayFacts) -> list[str]:
+    """Ids of shifts that were closed without a count: they have no over/short and no bag (R-8.1)."""
+    rows = only(facts.cash_shifts, "state", ("closed",)).to_pylist()
+    return sorted(row["shift_id"] for row in rows if row["counted_minor"] is None)
+
+
 def cash_legs(shift: Shift) -> pa.Table:
     """Legs of CASH: over/short and what was paid out and in, one posting per shift (R-8.3)."""
     rows = [

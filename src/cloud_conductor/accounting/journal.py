@@ -88,7 +88,7 @@ def day_entries(
     ]
     entries: list[JournalEntry] = []
     unmapped: list[JournalEntry] = []
-    findings: list[EntryFinding] = []
+    findings: list[EntryFinding] = [*_uncounted(facts), *_moved_cards(facts)]
     lineage: dict[tuple[EntryKind, str], pa.Table] = {}
     for draft in drafts:
         findings += draft.findings
@@ -197,11 +197,9 @@ def _sales(facts: DayFacts) -> list[_Draft]:
 def _imbalance(facts: DayFacts, table: pa.Table) -> tuple[pa.Table, list[EntryFinding]]:
     """Legs owed back to customers charged twice (R-9.17), and what R-6.1 does not allow.
 
-    A sale paid twice is explained by itself: the second payment is owed. Any other difference
-    between sales and tenders blocks the entry and names the sales.
+    A sale paid twice is explained by itself: the second payment is owed, also when another sale
+    lacks as much. Any other difference of the day blocks the entry and names the sales.
     """
-    if total(table["amount_minor"]) == 0:
-        return legs.LEGS.empty_table(), []
     per_sale = table.group_by("sale_id").aggregate([("amount_minor", "sum")])
     wrong = per_sale.filter(pc.not_equal(per_sale["amount_minor_sum"], 0))
     excess = dict(
@@ -266,11 +264,12 @@ def _finding(
     sale_ids: tuple[str, ...],
     amount: int,
     severity: Literal["error", "warning"],
+    pointer: str = "/sales",
 ) -> EntryFinding:
     return EntryFinding(
         kind="SALES",
         source_id=facts.business_date.isoformat(),
-        finding=Finding(code=code, pointer="/sales", message=message, severity=severity),
+        finding=Finding(code=code, pointer=pointer, message=message, severity=severity),
         amount_minor=amount,
         sale_ids=sale_ids,
     )
@@ -330,6 +329,32 @@ def _custody(facts: DayFacts, bank_dates: Mapping[str, date]) -> list[_Draft]:
             )
         )
     return cash + bags
+
+
+def _uncounted(facts: DayFacts) -> list[EntryFinding]:
+    """A closed shift without a count makes no entry, and says so (R-8.1)."""
+    found = []
+    for shift in custody.uncounted(facts):
+        message = f"shift {shift} was closed without a count: count the drawer at the register"
+        finding = Finding("D11", "/cash_shifts/counted_minor", message)
+        found.append(EntryFinding(kind="CASH", source_id=shift, finding=finding))
+    return found
+
+
+def _moved_cards(facts: DayFacts) -> list[EntryFinding]:
+    """Gift card balances changed by no sale and no tender: no entry has them (R-9.2, INV-10)."""
+    moved = only(facts.gift_card_activities, "activity_type", legs.UNSOLD_ACTIVITIES)
+    by_kind = moved.group_by("activity_type").aggregate([("amount_minor", "sum")])
+    sums = {row["activity_type"]: row["amount_minor_sum"] for row in by_kind.to_pylist()}
+    if not any(sums.values()):
+        return []
+    named = ", ".join(f"{kind} {amount}" for kind, amount in sorted(sums.items()) if amount)
+    message = (
+        f"gift card balances changed without a sale or tender: {named} minor units. The liability"
+        " in the books does not follow (R-9.2): enter it by hand, or correct the cards"
+    )
+    amount = sum(sums.values())
+    return [_finding(facts, "D03", message, (), amount, "warning", "/gift_card_activities")]
 
 
 def _payouts(facts: DayFacts, fees_at: FeesAt) -> list[_Draft]:

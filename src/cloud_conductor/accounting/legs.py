@@ -30,6 +30,14 @@ _LIABILITY_LINES = {  # line kind -> role, movement of positive lines, movement 
     "deposit": ("customer_deposits", "taken", "used"),
     "donation": ("donations_payable", "", ""),
 }
+UNSOLD_ACTIVITIES = (
+    "adjust_increment",
+    "adjust_decrement",
+    "import",
+    "import_reversal",
+    "unlinked_activity_refund",
+)
+"""Gift card activities that change a balance and come with no sale line and no tender."""
 _SERVICE_LINES = ("service", "fee")
 _REVENUE_LINES = ("merchandise", "shipping", *_SERVICE_LINES)
 

@@ -14,6 +14,7 @@ from cloud_conductor.accounting.breaks import Break, Scope, primary
 from cloud_conductor.accounting.collected import collected, collected_by
 from cloud_conductor.accounting.levels import LevelResult, Tally, not_connected
 from cloud_conductor.domain.journal import JournalEntry
+from cloud_conductor.domain.money import major
 from cloud_conductor.ports.ledger import LedgerDocument
 
 LOST_KEY_DAYS = timedelta(days=31)
@@ -162,7 +163,10 @@ def _difference(scope: Scope, pair: Paired, document: LedgerDocument) -> Break |
     codes: dict[str, str] = {}
     if not _same_content(document, entry):
         if _debit(document) != entry.debit_minor:
-            codes["D03"] = f"debit {entry.debit_minor} posted, {_debit(document)} in the ledger"
+            ours, theirs = (
+                major(minor, entry.currency) for minor in (entry.debit_minor, _debit(document))
+            )
+            codes["D03"] = f"debit {entry.currency} {ours} posted, {theirs} in the ledger"
         else:
             codes["D12"] = "lines were coded to other accounts"
     elif pair.is_keyless:

@@ -5,6 +5,7 @@ exact rule wins, else the longest wildcard. There is no default account: a role 
 finding D10 that names the key and blocks its entry, nothing else.
 """
 
+import hashlib
 import unicodedata
 from collections.abc import Mapping
 
@@ -45,6 +46,7 @@ ROLES: Mapping[str, str] = {
 """Every role an entry can carry. docs/reference/roles.md lists the same."""
 
 UNCATEGORISED = "uncategorised"
+DIGEST_CHARS = 8
 _LABELS = {"clearing": "Clearing", "discounts": "Discounts given", "cogs": "Cost of goods sold"}
 _ROOTS = {role.partition(".")[0]: "." in role for role in ROLES}
 
@@ -92,6 +94,15 @@ class AccountMap(msgspec.Struct, frozen=True):
             for rule, code in self.rules.items()
             if not roots or rule.partition(".")[0] in roots
         )
+
+
+def version_of(mapping: Mapping[str, str], name: str) -> str:
+    """`<name>+<digest of the rules>`: an edited map is another version whatever it is called.
+
+    So the first posting under edited rules is never approved by policy (R-15.4).
+    """
+    digest = hashlib.sha256(msgspec.json.encode(sorted(mapping.items()))).hexdigest()
+    return f"{name}+{digest[:DIGEST_CHARS]}"
 
 
 def slug(text: str | None, default: str = UNCATEGORISED) -> str:

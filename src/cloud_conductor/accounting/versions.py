@@ -53,7 +53,7 @@ def corrections(
     assert posted, "nothing is posted: the canonical entry itself is version 1"
     held, wanted = summed(posted), summed([canonical])
     latest = posted[-1]
-    if _is_remapped(latest, held, canonical):
+    if _is_remapped(held, canonical):
         reversal = _version(
             latest, {leg: -amount for leg, amount in held.items()}, latest.version + 1, open_from
         )
@@ -117,9 +117,7 @@ def _missing(held: Mapping[Leg, int], wanted: Mapping[Leg, int]) -> dict[Leg, in
     }
 
 
-def _is_remapped(latest: JournalEntry, held: Mapping[Leg, int], canonical: JournalEntry) -> bool:
+def _is_remapped(held: Mapping[Leg, int], canonical: JournalEntry) -> bool:
     """True when the map moved a posted role to another account (R-13.2, wrong mapping)."""
-    if latest.mapping_version == canonical.mapping_version:
-        return False
     now = {(line.role, line.movement): line.account_code for line in canonical.lines}
     return any(now.get((role, movement), account) != account for role, account, movement in held)

@@ -3,8 +3,12 @@
 import tempfile
 from datetime import date
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from cloud_conductor.cli.rehearsal import Plan
 
 SCENARIOS = ("golden", "chain")
 PLANTS = ("D01", "D03", "D04", "D05", "D16")
@@ -34,16 +38,29 @@ class PlantType(click.ParamType["tuple[str, str, str]"]):
 
 
 @click.command()
-@click.option("--scenario", type=click.Choice(SCENARIOS), default="golden", show_default=True)
+@click.option(
+    "--scenario",
+    type=click.Choice(SCENARIOS),
+    default="golden",
+    show_default=True,
+    help="One store and one worked day, or several stores with seeded sales.",
+)
 @click.option(
     "--data", type=click.Choice(["completejourney"]), help="A published grocer's baskets."
 )
 @click.option("--days", type=click.IntRange(1, 366), help="Days to play (chain, completejourney).")
 @click.option(
-    "--stores", type=click.IntRange(1, 50), default=3, show_default=True, help="Of chain."
+    "--stores", type=click.IntRange(1, 50), default=3, show_default=True, help="Stores of chain."
 )
-@click.option("--seed", type=int, default=1, show_default=True)
-@click.option("--plant", "plants", type=PlantType(), multiple=True, metavar="KIND@STORE/DAY")
+@click.option("--seed", type=int, default=1, show_default=True, help="The dice of what is sold.")
+@click.option(
+    "--plant",
+    "plants",
+    type=PlantType(),
+    multiple=True,
+    metavar="KIND@STORE/DAY",
+    help="Put a break there (D01 D03 D04 D05 D16); it must be found. May repeat.",
+)
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder to keep everything in.")
 @click.option(
     "--once", is_flag=True, help="Stop when the proof is printed (the default off a terminal)."
@@ -63,10 +80,17 @@ def demo(
     """Simulated Square and Xero on loopback; everything between them is the product itself."""
     import sys
 
+    from click.core import ParameterSource
+
     from cloud_conductor.cli import rehearsal
     from cloud_conductor.cli.demo_report import draw
     from cloud_conductor.cli.output import CHECKS, emit_json
 
+    source = click.get_current_context().get_parameter_source("scenario")
+    if data and source is not ParameterSource.DEFAULT:
+        raise click.UsageError("--data plays its own stores: it goes without --scenario")
+    if days and not data and scenario == "golden":
+        raise click.UsageError("the golden scenario has its own days; --days goes with chain")
     plan = rehearsal.Plan(
         scenario=data or scenario,
         seed=seed,
@@ -74,6 +98,7 @@ def demo(
         days=days or (7 if data else 2),
         plants=plants,
     )
+    _check_plants(plan)
     with tempfile.TemporaryDirectory(prefix="conductor-demo-") as throw_away:
         folder = keep or Path(throw_away)
         if keep is not None and (keep / "conductor.toml").exists():
@@ -87,3 +112,24 @@ def demo(
             sys.stdin.readline()
     if not outcome.is_proven:
         raise click.exceptions.Exit(CHECKS)
+
+
+def _check_plants(plan: "Plan") -> None:
+    """Refuse a plant that nobody could find, before anything is started."""
+    from datetime import timedelta
+
+    from cloud_conductor.sandbox.scenario.catalogue import chain_stores
+
+    is_golden = plan.scenario == "golden"
+    if plan.is_real and plan.plants:
+        raise click.UsageError("--plant goes with golden and chain, not with --data")
+    stores = ["NYC01"] if is_golden else [one.store for one in chain_stores(plan.stores)]
+    last_day = plan.first_day + timedelta(days=plan.days - 1)
+    for kind, store, day in plan.plants:
+        if store not in stores or not plan.first_day <= date.fromisoformat(day) <= last_day:
+            raise click.UsageError(
+                f"{kind}@{store}/{day}: stores are {', '.join(stores)}, "
+                f"days {plan.first_day} to {last_day}"
+            )
+        if is_golden and kind == "D16":
+            raise click.UsageError("D16 is planted at the till: it goes with --scenario chain")

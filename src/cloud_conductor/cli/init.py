@@ -16,15 +16,22 @@ XERO_CLIENT_SECRET=
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path), default=Path())
-@click.option("--square-url", default=SQUARE_URL, show_default=True)
+@click.option("--square-url", default=SQUARE_URL, show_default=True, help="API host.")
 @click.option("--square-token", default="env:SQUARE_TOKEN", show_default=True, help="A reference.")
-@click.option("--xero-url", default=XERO_URL, show_default=True)
+@click.option("--xero-url", default=XERO_URL, show_default=True, help="API host.")
 @click.option("--xero-identity-url", default="", help="Default: Xero's, or --xero-url's host.")
-@click.option("--xero-client-id", default="env:XERO_CLIENT_ID", show_default=True)
-@click.option("--xero-client-secret", default="env:XERO_CLIENT_SECRET", show_default=True)
+@click.option(
+    "--xero-client-id", default="env:XERO_CLIENT_ID", show_default=True, help="A reference."
+)
+@click.option(
+    "--xero-client-secret",
+    default="env:XERO_CLIENT_SECRET",
+    show_default=True,
+    help="A reference.",
+)
 @click.option("--notification-url", default="", help="Public address of /hooks/square.")
 @click.option("--cutoff", default="00:00", show_default=True, help="Local start of a business day.")
-@click.option("--port", type=int, default=8787, show_default=True)
+@click.option("--port", type=int, default=8787, show_default=True, help="Of the gateway.")
 @click.option("--bank-lines/--no-bank-lines", default=False, help="Read Xero's statement lines.")
 @click.option("--rehearsal", default="", metavar="INSTANT", help="Begin the product's clock here.")
 @click.option("--offline", is_flag=True, help="Ask nobody; write a file to fill in.")

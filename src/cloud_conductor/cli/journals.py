@@ -20,9 +20,11 @@ def journals() -> None:
 
 
 @journals.command("list")
-@click.option("--state", "states", type=click.Choice(STATES), multiple=True)
-@click.option("--store", default="")
-@click.option("--date", "business_date", type=ISO_DATE, default=None)
+@click.option("--state", "states", type=click.Choice(STATES), multiple=True, help="May repeat.")
+@click.option("--store", default="", help="One store only.")
+@click.option(
+    "--date", "business_date", type=ISO_DATE, default=None, help="One business date only."
+)
 @config_option
 @json_option
 def list_(
@@ -101,8 +103,10 @@ def show(key: str, config_path: str | None, as_json: bool) -> None:
 @journals.command()
 @click.argument("keys", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every draft that fits the options.")
-@click.option("--store", default="")
-@click.option("--date", "business_date", type=ISO_DATE, default=None)
+@click.option("--store", default="", help="One store only.")
+@click.option(
+    "--date", "business_date", type=ISO_DATE, default=None, help="One business date only."
+)
 @click.option("--as", "approver", required=True, help="Who approves; never who prepared (R-15.3).")
 @click.option("--reason", default="", help="Kept in the audit trail.")
 @config_option

@@ -16,7 +16,12 @@ FOLLOW_POLL_S = 0.3
 @json_option
 @click.option("-f", "--follow", is_flag=True, help="Keep printing as lines come.")
 @click.option("--errors", is_flag=True, help="Warnings and errors only.")
-@click.option("--role", type=click.Choice(["gateway", "worker", "scheduler", "cli"]), default=None)
+@click.option(
+    "--role",
+    type=click.Choice(["gateway", "worker", "scheduler", "cli"]),
+    default=None,
+    help="One role only.",
+)
 @click.option("--lines", "lines_max", default=50, show_default=True, help="How many at the most.")
 def logs(
     config_path: str | None,

@@ -19,6 +19,7 @@ ROWS_MAX = 10_000
     type=click.Choice(["table", "json", "csv", "parquet"]),
     default="table",
     show_default=True,
+    help="How rows are given.",
 )
 @click.option("--output", type=click.Path(dir_okay=False), help="File for --format parquet.")
 def query(sql: str, config_path: str | None, output_format: str, output: str | None) -> None:

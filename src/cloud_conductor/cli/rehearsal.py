@@ -37,7 +37,7 @@ APPROVER = "demo-approver"
 SQUARE_TOKEN = "sandbox-square-token"  # noqa: S105 - the simulator's printed default
 XERO_CLIENT, XERO_SECRET = "sandbox-xero-client", "sandbox-xero-secret"
 TIME_SCALE = 60.0  # one of Xero's minutes takes a second, and the limits with it
-LAST_DAY_MARGIN = timedelta(days=4)
+LAST_DAY_MARGIN = timedelta(days=2)
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -57,7 +57,11 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def clock_start(self) -> str:
-        """Some days after the last one played: every day has ended, every payout was sent."""
+        """Some days after the last one played, so that every day has ended.
+
+        What was sold after the processor's last cut is still in transit then (R-7.3), as no later
+        payout is played.
+        """
         days = 2 if self.scenario == "golden" else self.days
         last = self.first_day + timedelta(days=days) + LAST_DAY_MARGIN
         return f"{last.isoformat()}T12:00:00+00:00"

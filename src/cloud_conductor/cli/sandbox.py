@@ -13,7 +13,7 @@ def sandbox() -> None:
 @sandbox.command()
 @click.option("--port", type=int, default=0, show_default=True, help="0 takes a free one.")
 @click.option("--state", type=click.Path(path_type=Path), default=None, help="File that keeps it.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Dice of ids and faults.")
 @click.option("--clock", default=None, metavar="INSTANT", help="Start at this RFC 3339 instant.")
 @click.option("--token", default=None, help="Access token clients must send.")
 @click.option("--fee-rate", default="0.026", show_default=True, help="Processing fee, fraction.")
@@ -44,7 +44,7 @@ def square(
 @sandbox.command()
 @click.option("--port", type=int, default=0, show_default=True, help="0 takes a free one.")
 @click.option("--state", type=click.Path(path_type=Path), default=None, help="File that keeps it.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Dice of ids and faults.")
 @click.option("--clock", default=None, metavar="INSTANT", help="Start at this RFC 3339 instant.")
 @click.option(
     "--time-scale",
@@ -53,9 +53,20 @@ def square(
     show_default=True,
     help="How much faster Xero's minutes pass (limits, tokens, idempotency keys).",
 )
-@click.option("--currency", default="USD", show_default=True)
-@click.option("--chart", type=click.Path(path_type=Path, exists=True), default=None)
-@click.option("--lose-replies", type=float, default=0.0, show_default=True, help="Probability.")
+@click.option("--currency", default="USD", show_default=True, help="Base currency.")
+@click.option(
+    "--chart",
+    type=click.Path(path_type=Path, exists=True),
+    default=None,
+    help="JSON list of accounts instead of the built-in chart.",
+)
+@click.option(
+    "--lose-replies",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="Probability that an answer is lost.",
+)
 @click.option("--advanced-tier", is_flag=True, help="Serve /Journals, as Xero's Advanced tier.")
 def xero(
     port: int,

@@ -36,8 +36,16 @@ log = logging.getLogger("conductor")
 
 PREPARER = "service:scheduler"
 BANK_DAYS = timedelta(days=6)  # a deposit bag reaches the bank within 5 days (R-8.4)
-FACT_TABLES = ("sales", "tenders", "payouts", "cash_shifts")
-"""Tables whose rows make a store-day one with something to enter."""
+FACT_TABLES = (
+    "sales",
+    "tenders",
+    "payouts",
+    "payout_entries",
+    "cash_shifts",
+    "cash_events",
+    "gift_card_activities",
+)
+"""Tables whose newer rows make a store-day due again: each of them can change an entry."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ decided in the books, inside the step (R-13.6), never by the engine's record of 
 
 import logging
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import date, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from dbos import DBOS, DBOSClient, DBOSConfig
 from sqlalchemy import Engine
 
 from cloud_conductor.accounting import flow
-from cloud_conductor.domain.errors import ConductorError
+from cloud_conductor.domain.errors import ConductorError, Transient
 from cloud_conductor.pipelines.hands import Hands
 from cloud_conductor.pipelines.score import Report, Score, Times, slot
 from cloud_conductor.state import accounting as books
@@ -34,6 +35,8 @@ APPLICATION_VERSION = "1"
 """Bumped only when a running workflow cannot be continued by newer code; see `stranded`."""
 POLL_S = 0.5
 WAIT_POLL_S = 0.1
+UNSERVED_S_MAX = 60.0
+"""A supervisor brings a dead scheduler back sooner, its longest pause included."""
 TRIES_MAX = 1_000
 RUNS_PER_BATCH_MAX = 99
 PAUSE_S_MAX = 10.0
@@ -42,6 +45,7 @@ RECOVERIES_MAX = 1_000
 STEP_ATTEMPTS_MAX = 5
 KEEP_WORKFLOWS_MAX = 10_000
 ACCOUNTING, INGEST, CLOSING = "accounting", "ingest", "closing"
+UNFINISHED = ("PENDING", "ENQUEUED", "DELAYED")
 ENDED_BADLY = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 
 Errand = Literal["sweep", "close", "reconcile"]
@@ -216,10 +220,26 @@ def hand_over(engine: Engine, what: Errand, business_date: date | None, now: dat
     return name
 
 
-def wait_for(engine: Engine, names: Sequence[str]) -> list[Report]:
-    """Wait until handed-over runs have ended; gives their reports, or raises the first failure."""
+def wait_for(
+    engine: Engine, names: Sequence[str], is_served: Callable[[], bool] = lambda: True
+) -> list[Report]:
+    """Wait until handed-over runs have ended; gives their reports, or raises the first failure.
+
+    is_served: whether a scheduler lives. Raises Transient when none has for UNSERVED_S_MAX; the
+    runs stay queued for the next one.
+    """
     client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
     try:
+        served = time.monotonic()
+        while left := _unfinished(client, names):
+            if is_served():
+                served = time.monotonic()
+            elif time.monotonic() - served > UNSERVED_S_MAX:
+                raise Transient(
+                    f"the scheduler has stopped, and {len(left)} runs wait for the next one",
+                    hint="conductor up",
+                )
+            time.sleep(WAIT_POLL_S)
         return [
             client.retrieve_workflow(name).get_result(polling_interval_sec=WAIT_POLL_S)
             for name in names
@@ -228,13 +248,16 @@ def wait_for(engine: Engine, names: Sequence[str]) -> list[Report]:
         client.destroy()
 
 
+def _unfinished(client: DBOSClient, names: Sequence[str]) -> list[str]:
+    found = client.list_workflows(workflow_ids=list(names), load_input=False, load_output=False)
+    return [one.workflow_id for one in found if one.status in UNFINISHED]
+
+
 def status(engine: Engine) -> EngineStatus:
     """What the engine holds, read from any process. A stranded workflow is an alarm."""
     client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
     try:
-        found = client.list_workflows(
-            status=["PENDING", "ENQUEUED", "DELAYED", *ENDED_BADLY], load_input=False
-        )
+        found = client.list_workflows(status=[*UNFINISHED, *ENDED_BADLY], load_input=False)
     finally:
         client.destroy()
 

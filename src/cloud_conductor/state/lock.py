@@ -38,6 +38,15 @@ def state_lock(state_dir: Path, role: Role = "scheduler") -> Iterator[None]:
         os.close(handle)
 
 
+def is_held(state_dir: Path, role: Role = "scheduler") -> bool:
+    """Whether a living process has the lock of a role now."""
+    try:
+        with state_lock(state_dir, role):
+            return False
+    except LeaseLost:
+        return True
+
+
 @contextmanager
 def held(path: Path) -> Iterator[None]:
     """Hold a lock file across processes of this machine, waiting as long as another holds it."""

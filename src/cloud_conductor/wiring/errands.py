@@ -13,7 +13,7 @@ from cloud_conductor.domain.errors import LeaseLost, Transient
 from cloud_conductor.pipelines import close, engine
 from cloud_conductor.pipelines.engine import Errand
 from cloud_conductor.state import accounting as books
-from cloud_conductor.state.lock import state_lock
+from cloud_conductor.state.lock import is_held, state_lock
 from cloud_conductor.wiring.house import House
 
 POLL_S = 0.25
@@ -51,7 +51,7 @@ def run(house: House, what: Errand, dates: Sequence[date] = (), tell: Progress =
         now = house.clock.now()
         names = [engine.hand_over(house.books, what, one, now) for one in wanted]
         tell(f"{what}: handed {len(names)} runs to the scheduler")
-        engine.wait_for(house.books, names)
+        engine.wait_for(house.books, names, lambda: is_held(house.state_dir))
 
 
 def close_due(house: House, tell: Progress = str) -> list[date]:

@@ -11,7 +11,7 @@ from typing import Any, Self
 from sqlalchemy import Engine
 
 from cloud_conductor.accounting.deps import BooksDeps
-from cloud_conductor.accounting.mapping import AccountMap
+from cloud_conductor.accounting.mapping import AccountMap, version_of
 from cloud_conductor.adapters.clock import RehearsalClock, SystemClock
 from cloud_conductor.adapters.lake.delta import DeltaLake
 from cloud_conductor.adapters.ledger import xero
@@ -177,7 +177,8 @@ class House:
 
     @cached_property
     def accounts(self) -> AccountMap:
-        return AccountMap.of(self.config.mapping, self.config.mapping_version)
+        rules = self.config.mapping
+        return AccountMap.of(rules, version_of(rules, self.config.mapping_version))
 
     @cached_property
     def close_deps(self) -> CloseDeps:

@@ -10,7 +10,7 @@ from cloud_conductor.ports.lake import Lake
 
 def run_query(lake: Lake, sql: str) -> pa.Table:
     """One SELECT; the tables it names are read, the others are not touched."""
-    with duckdb.connect(config={"TimeZone": "UTC"}) as connection:
+    with duckdb.connect() as connection:
         try:
             kinds = [statement.type for statement in connection.extract_statements(sql)]
         except duckdb.Error as error:

@@ -1,6 +1,6 @@
 import pytest
 
-from cloud_conductor.accounting.mapping import ROLES, AccountMap, Resolved, label, slug
+from cloud_conductor.accounting.mapping import ROLES, AccountMap, Resolved, label, slug, version_of
 from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.domain.findings import Finding
 
@@ -38,6 +38,14 @@ def test_accounts_of_a_root_are_the_control_accounts_of_it():
     accounts = AccountMap.of({"clearing.square": "110", "bank": "090", "sales.*": "200"}, "1")
     assert accounts.accounts("clearing", "bank") == {"110", "090"}
     assert accounts.accounts() == {"110", "090", "200"}
+
+
+def test_the_version_of_a_map_names_its_rules_in_any_order_r_15_4():
+    rules = {"bank": "090", "sales.*": "200"}
+    same = version_of(dict(reversed(rules.items())), "2")
+    assert version_of(rules, "2") == same
+    assert same.startswith("2+")
+    assert version_of({**rules, "bank": "091"}, "2") != same
 
 
 @pytest.mark.parametrize(

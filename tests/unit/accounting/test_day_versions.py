@@ -111,6 +111,13 @@ def test_a_role_moved_to_another_account_is_reversed_and_rebooked():
     assert next_version([v1, v2, v3], wanted) is None
 
 
+def test_an_account_changed_under_the_same_version_name_is_reversed_all_the_same_r_13_2():
+    v1 = entries()["SALES"]
+    edited = AccountMap.of({**golden.MAPPING, "sales.home": "209"}, v1.mapping_version)
+    steps = corrections([v1], entries(accounts=edited)["SALES"])
+    assert [step.kind for step in steps] == ["reversal", "rebook"]
+
+
 def test_a_rule_renamed_on_the_same_account_posts_nothing():
     renamed = AccountMap.of({**golden.MAPPING, "discounts.percent": "220"}, "2")
     assert next_version([entries()["SALES"]], entries(accounts=renamed)["SALES"]) is None

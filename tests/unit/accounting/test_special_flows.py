@@ -244,6 +244,31 @@ def test_a_sale_paid_twice_owes_the_customer_and_says_so_r_9_17():
     assert (twice.sale_ids, twice.amount_minor, twice.blocks) == (("TW",), -25_00, False)
 
 
+def test_a_double_payment_is_seen_when_another_sale_lacks_as_much_r_9_17():
+    twice = Basket(
+        sale_id="TW",
+        lines=(Line(gross=25_00),),
+        tenders=(Tender(amount=25_00), Tender(amount=25_00)),
+    )
+    found = build(twice, Basket(sale_id="NO", lines=(Line(gross=25_00),)))
+    assert found.entries == ()
+    named = {one.finding.code: (one.sale_ids, one.blocks) for one in found.findings}
+    assert named == {"D04": (("TW",), False), "D03": (("NO",), True)}
+
+
+def test_gift_card_balances_changed_without_a_sale_or_tender_are_named_r_9_2():
+    moves = {"adjust_increment": 5_00, "adjust_decrement": -2_00, "activate": 50_00, "block": 0}
+    rows = [
+        {"activity_id": kind, "activity_type": kind, "currency": "USD", "amount_minor": amount}
+        for kind, amount in moves.items()
+    ]
+    found = build(gift_card_activities=rows)
+    assert found.entries == ()
+    moved = finding(found)
+    assert (moved.finding.code, moved.blocks, moved.amount_minor) == ("D03", False, 3_00)
+    assert "adjust_decrement -200, adjust_increment 500" in moved.finding.message
+
+
 def test_tenders_that_do_not_add_up_block_the_entry_and_name_the_sale_inv_06():
     good = Basket(sale_id="A", lines=(Line(gross=10_00),), tenders=(Tender(amount=10_00, fee=36),))
     short = Basket(sale_id="B", lines=(Line(gross=10_00),), tenders=(Tender(amount=9_98),))
@@ -361,6 +386,13 @@ def test_a_shift_that_is_not_counted_yet_makes_no_entry():
     assert build(cash_shifts=[SHIFT | {"state": "ended", "counted_minor": None}]).entries == ()
 
 
+def test_a_closed_shift_without_a_count_is_named_and_blocks_its_own_entry_d11():
+    found = build(cash_shifts=[SHIFT | {"counted_minor": None}, SHIFT | {"shift_id": "SI"}])
+    assert {entry.source_id for entry in found.entries} == {"SI"}
+    (uncounted,) = [one for one in found.findings if one.blocks]
+    assert (uncounted.source_id, uncounted.finding.code) == ("SH", "D11")
+
+
 def test_a_register_that_expects_another_sum_is_a_warning_d11():
     found = build(cash_shifts=[SHIFT | {"expected_minor": 150_00}])
     assert finding(found, "CASH").finding.code == "D11"
@@ -409,6 +441,15 @@ def test_a_payout_that_is_not_the_sum_of_its_entries_is_blocked_inv_11():
     assert found.entries == ()
     gap = finding(found, "PAYOUT")
     assert (gap.finding.code, gap.amount_minor) == ("D03", 1_70)
+
+
+def test_payout_entries_whose_errors_cancel_are_blocked_too_inv_11():
+    facts = payout(50_00, ("charge", 60_00, 0), ("fee", -10_00, 0))
+    for row, error in zip(facts["payout_entries"], (1, -1), strict=True):
+        row["net_minor"] += error
+    found = build(**facts)
+    assert found.entries == ()
+    assert finding(found, "PAYOUT").finding.code == "D03"
 
 
 def test_disputes_and_processor_fees_in_a_payout_have_their_own_accounts_r_7_5():

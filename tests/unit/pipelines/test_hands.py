@@ -7,12 +7,12 @@ import pytest
 
 from cloud_conductor.accounting.deps import BooksDeps
 from cloud_conductor.adapters.clock import SystemClock
-from cloud_conductor.domain.errors import LeaseLost
+from cloud_conductor.domain.errors import LeaseLost, Transient
 from cloud_conductor.pipelines import engine
 from cloud_conductor.pipelines.hands import Hands, Stopping
 from cloud_conductor.pipelines.score import Score
 from cloud_conductor.state.engine import open_engine
-from cloud_conductor.state.lock import state_lock
+from cloud_conductor.state.lock import is_held, state_lock
 from cloud_conductor.state.migrate import migrate
 from cloud_conductor.testing.ledger import MemoryLedger
 
@@ -88,4 +88,29 @@ def test_a_stopping_scheduler_keeps_its_lock_until_the_step_in_hand_has_ended(
     leaving.join(WAIT_S)
     with state_lock(tmp_path):
         assert engine.status(database).failed == ()
+    database.dispose()
+
+
+def test_waiting_for_a_scheduler_that_is_gone_ends_with_an_error_that_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = open_engine(f"sqlite:///{tmp_path}/books.sqlite")
+    migrate(database, "books")
+    score = Score(
+        books=BooksDeps(engine=database, ledger=MemoryLedger(), clock=SystemClock()),
+        sweep=dict,
+        due_dates=lambda _now: [],
+        due_reconciles=lambda _now: [],
+        close=lambda _date: {},
+        reconcile=lambda _date: {},
+    )
+    engine.start(score, state_dir=tmp_path, loop=False).stop()
+    name = engine.hand_over(database, "sweep", None, SystemClock().now())
+    monkeypatch.setattr(engine, "UNSERVED_S_MAX", 0.2)
+    with pytest.raises(Transient, match="1 runs wait") as caught:
+        engine.wait_for(database, [name], lambda: is_held(tmp_path))
+    assert "conductor up" in caught.value.fix
+    scheduler = engine.start(score, state_dir=tmp_path, loop=False)
+    assert engine.wait_for(database, [name], lambda: is_held(tmp_path)) == [{}]
+    scheduler.stop()
     database.dispose()
