@@ -79,7 +79,9 @@ def _section(path: tuple[str, ...]) -> str:
     rows = [
         record
         for one in command.get_params(context)
-        if (record := one.get_help_record(context)) is not None and "--help" not in one.opts
+        if (record := one.get_help_record(context)) is not None
+        and isinstance(one, click.Option)
+        and "--help" not in one.opts
     ]
     options = "".join(f"| `{_cell(names)}` | {_cell(text)} |\n" for names, text in rows)
     table = f"\n| Option | Does |\n|---|---|\n{options}" if rows else ""

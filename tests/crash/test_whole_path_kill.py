@@ -117,7 +117,7 @@ def check_events(town: Town) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [7, 11, 23])
+@pytest.mark.parametrize("seed", [7])
 def test_nothing_is_lost_or_doubled_when_every_process_is_killed(seed: int, tmp_path: Path) -> None:
     dice = random.Random(seed)
     plan = Plan(scenario="chain", seed=seed, stores=2, days=2)

@@ -11,6 +11,7 @@ FENCE = re.compile(
     r"(?:^(?P<mark><!--[^\n]*-->)\n)?^(?P<indent> *)```(?P<kind>\w*)\n(?P<body>.*?)^ *```$",
     re.MULTILINE | re.DOTALL,
 )
+RUNS_IN_SHOP = "<!-- runs-in: shop -->"
 NOT_RUN = re.compile(r"<!-- not-run: (?P<reason>.+?) -->")
 
 
@@ -21,6 +22,7 @@ class Block:
     kind: str
     body: str
     not_run: str
+    in_shop: bool
 
     @property
     def name(self) -> str:
@@ -49,6 +51,7 @@ def blocks() -> list[Block]:
                     kind=fence["kind"],
                     body="\n".join(line[indent:] for line in fence["body"].splitlines()),
                     not_run=marked["reason"] if marked else "",
+                    in_shop=fence["mark"] == RUNS_IN_SHOP,
                 )
             )
     return found

@@ -6,18 +6,21 @@ import re
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 import pytest
 from blocks import PAGES, ROOT, Block, blocks, commands
+from shop import Shop, golden_shop
 
 from cloud_conductor.domain.config import Config
 
 CONDUCTOR = Path(sys.executable).with_name("conductor")
 ALL = blocks()
 CONSOLE = [block for block in ALL if block.kind == "console"]
-RUN = [block for block in CONSOLE if not block.not_run]
+RUN = [block for block in CONSOLE if not block.not_run and not block.in_shop]
+IN_SHOP = [block for block in CONSOLE if block.in_shop]
 PARTS = sorted({page for page in PAGES if "conductor " in page.read_text("utf-8")})
 
 
@@ -50,6 +53,31 @@ def test_the_commands_of_a_console_block_succeed_and_print_what_is_shown(block, 
         result = _conductor(*command.words[1:], cwd=folder)
         assert result.returncode == 0, f"$ {' '.join(command.words)}\n{result.stderr}"
         assert command.shown in result.stdout
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """The golden day, traded at the two sandboxes and closed: what the how-to pages begin with."""
+    with golden_shop(tmp_path_factory.mktemp("shop")) as made:
+        closed = made.conductor("run", "close")
+        assert closed.code == 0, closed.err
+        yield made
+
+
+@pytest.mark.parametrize("block", IN_SHOP, ids=ids)
+def test_the_commands_of_a_how_to_succeed_in_a_shop_between_the_sandboxes(block, shop):
+    """In the order of the pages, on one shop: what one page posts the next one reconciles."""
+    for command in commands(block.body):
+        words = [_key(shop) if word == "KEY" else word for word in command.words[1:]]
+        answer = shop.conductor(*words)
+        assert answer.code == 0, f"$ {' '.join(words)}\n{answer.out}\n{answer.err}"
+        assert command.shown in answer.out
+
+
+def _key(shop: Shop) -> str:
+    """Posting key of a draft of the day that the pages name."""
+    listed = shop.conductor("journals", "list", "--date", "2026-11-20", "--json").json["entries"]
+    return str(listed[0]["posting_key"])
 
 
 @pytest.mark.parametrize("block", CONSOLE, ids=ids)

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,14 @@ DEMO_S_MAX = 280
 LIVE = ("POSTED", "AUTHORISED")
 
 
+def inherited() -> dict[str, str]:
+    """The environment for processes of ours: they share compiled modules, which saves seconds each."""
+    if not sys.dont_write_bytecode:
+        return dict(os.environ)
+    compiled = Path(tempfile.gettempdir()) / f"conductor-compiled-{os.getuid()}"
+    return os.environ | {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(compiled)}
+
+
 def conductor(
     *arguments: str | Path, environ: Mapping[str, str] | None = None, input_text: str | None = None
 ) -> subprocess.CompletedProcess[str]:
@@ -30,7 +39,7 @@ def conductor(
         text=True,
         timeout=DEMO_S_MAX,
         check=False,
-        env={**os.environ, **(environ or {})},
+        env={**inherited(), **(environ or {})},
         input=input_text,
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from demo_rig import Demo, assert_golden, conductor, play, recompute
+from demo_rig import CLEARING, Demo, assert_golden, conductor, play, recompute
 
 Change = Callable[[dict[str, Any]], object]
 
@@ -49,6 +49,7 @@ def test_no_event_is_lost_between_the_door_and_the_tables(golden: Demo):
 
 def test_the_ledger_holds_the_golden_figures(golden: Demo):
     assert_golden(golden.ledger)
+    assert golden.ledger.balance(CLEARING) == 17_93  # O11 net of its fee, in no payout yet
 
 
 def test_an_outside_script_recomputes_the_same_figures(golden: Demo):

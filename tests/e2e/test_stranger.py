@@ -5,7 +5,6 @@ own arithmetic what must be in between. Imports nothing of ours.
 """
 
 import json
-import os
 import re
 import signal
 import socket
@@ -24,7 +23,7 @@ from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
-from demo_rig import conductor
+from demo_rig import conductor, inherited
 from square import Square
 from xero_python.accounting import AccountingApi
 from xero_python.api_client import ApiClient
@@ -49,7 +48,7 @@ def started(folder: Path, *arguments: str) -> Iterator[Path]:
     command = [sys.executable, "-m", "cloud_conductor.cli.main", *arguments]
     with talk.open("wb") as out:
         process = subprocess.Popen(
-            command, stdout=out, stderr=out, env={**os.environ, **SECRETS}, cwd=folder
+            command, stdout=out, stderr=out, env={**inherited(), **SECRETS}, cwd=folder
         )
         try:
             yield talk
@@ -236,65 +235,68 @@ def ordered(*arguments: str) -> str:
     return done.stdout
 
 
+def started_product(project: Path, square_url: str, xero_url: str, stack: ExitStack) -> None:
+    """`conductor init`, then `conductor up` until its door answers."""
+    port = str(free_port())
+    urls = ("--square-url", square_url, "--xero-url", xero_url)
+    ordered("init", str(project), *urls, "--port", port)
+    talk = stack.enter_context(started(project.parent, "up", "--config", str(project)))
+    until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), talk)
+
+
+def trade(shop: Shop, midnight: datetime) -> tuple[int, int, int]:
+    """Two scarves by card, a mug for cash, one scarf back the next day, and a payout.
+
+    Gives what was charged, taken in cash and given back, in cents, by our own arithmetic.
+    """
+    shop.clock(midnight + timedelta(hours=10))
+    scarves, card = shop.sell("scarf", 2)
+    shop.clock(midnight + timedelta(hours=11))
+    mug, _ = shop.sell("mug", 1, source_id="CASH", cash_details={"buyer_supplied_money": usd(2000)})
+    charged, cash = 5000 + taxed(5000), 1500 + taxed(1500)
+    assert (scarves.total_money.amount, mug.total_money.amount) == (charged, cash)
+    back = 2500 + cents(Decimal(taxed(5000)) / 2)
+    shop.clock(midnight + timedelta(days=1, hours=9))
+    shop.take_back(scarves.id, "scarf", card.id, back)
+    shop.sandbox("/sandbox/payouts", {"location_id": shop.location})
+    return charged, cash, back
+
+
 def test_a_stranger_finds_in_xero_what_it_sold_in_square(
     tmp_path: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch
 ):
     square_talk = stack.enter_context(started(tmp_path, "sandbox", "square", "--port", "0"))
     xero_talk = stack.enter_context(started(tmp_path, "sandbox", "xero", "--port", "0"))
     square_url, xero_url = address(square_talk), address(xero_talk)
-    today = datetime.now(UTC)
-    trading = datetime.combine(
-        (today.astimezone(ZONE) - timedelta(days=3)).date(), datetime.min.time(), ZONE
-    )
     http = stack.enter_context(httpx.Client())
     token = SECRETS["SQUARE_TOKEN"]
     shop = Shop(Square(base_url=square_url, token=token, httpx_client=http), square_url)
-    shop.clock(trading + timedelta(hours=8))
+    today = datetime.now(UTC)
+    trading = (today.astimezone(ZONE) - timedelta(days=3)).date()
+    midnight = datetime.combine(trading, datetime.min.time(), ZONE)
+    shop.clock(midnight + timedelta(hours=8))
     shop.open()
-
-    project, port = tmp_path / "shop", free_port()
-    ordered(
-        "init", str(project), "--square-url", square_url, "--xero-url", xero_url,
-        "--port", str(port),
-    )  # fmt: skip
-    up_talk = stack.enter_context(started(tmp_path, "up", "--config", str(project)))
-    until(lambda: answers(f"http://127.0.0.1:{port}/healthz"), up_talk)
-
-    shop.clock(trading + timedelta(hours=10))
-    scarves, card = shop.sell("scarf", 2)
-    shop.clock(trading + timedelta(hours=11))
-    mug, _ = shop.sell("mug", 1, source_id="CASH", cash_details={"buyer_supplied_money": usd(2000)})
-    tax_of_two = taxed(5000)
-    back = 2500 + cents(Decimal(tax_of_two) / 2)
-    shop.clock(trading + timedelta(days=1, hours=9))
-    shop.take_back(scarves.id, "scarf", card.id, back)
-    shop.sandbox("/sandbox/payouts", {"location_id": shop.location})
+    started_product(tmp_path / "shop", square_url, xero_url, stack)
+    charged, cash, back = trade(shop, midnight)
     shop.clock(today)
-    assert (scarves.total_money.amount, mug.total_money.amount) == (
-        5000 + tax_of_two,
-        1500 + taxed(1500),
-    )
 
-    config = ("--config", str(project))
-    print(ordered("run", "close", *config))
-    print(ordered("journals", "approve", "--all", "--as", "second-person", *config))
-    print(ordered("journals", "post", "--yes", *config))
+    config = ("--config", str(tmp_path / "shop"))
+    ordered("run", "close", *config)
+    ordered("journals", "approve", "--all", "--as", "second-person", *config)
+    ordered("journals", "post", "--yes", *config)
     outcome = json.loads(ordered("reconcile", "--json", *config))
 
-    fee = cents((5000 + tax_of_two) * Decimal("0.026") + 10)
-    paid_out = 5000 + tax_of_two - fee - back
-    cash = 1500 + taxed(1500)
-    print(outcome)
+    fee, cost = cents(charged * Decimal("0.026") + 10), 2 * 1050 + 600 - 1050
     assert balances(xero_url, today.date(), monkeypatch) == {
-        "090": paid_out,
+        "090": charged - fee - back,  # paid out to the bank; nothing is left in clearing
         "115": cash,
-        "140": -(2 * 1050 + 600 - 1050),
+        "140": -cost,
         "200": -5000,
         "201": -1500,
         "230": 2500,
-        "310": 2 * 1050 + 600 - 1050,
+        "310": cost,
         "420": fee,
-        "823": -(tax_of_two + taxed(1500) - (back - 2500)),
+        "823": -(charged - 5000 + cash - 1500 - (back - 2500)),
     }
     assert outcome["unexplained_minor"] == 0
     assert [one for one in outcome["breaks"] if not one["is_explained"]] == []
@@ -305,3 +307,28 @@ def answers(url: str) -> bool:
         return httpx.get(url).status_code == 200
     except httpx.TransportError:
         return False
+
+
+def test_a_stranger_is_told_what_is_in_the_way(tmp_path: Path, stack: ExitStack):
+    """Each ends with a code, one sentence and what fixes it; never a traceback."""
+    square_url = address(stack.enter_context(started(tmp_path, "sandbox", "square")))
+    port = square_url.rpartition(":")[2]
+    project = str(tmp_path / "shop")
+    nobody = f"http://127.0.0.1:{free_port()}"
+
+    def refused(*arguments: str, **secrets: str) -> tuple[int, str]:
+        done = conductor(*arguments, environ={**SECRETS, **secrets})
+        assert "Traceback" not in done.stderr
+        assert "Fix:" in done.stderr
+        return done.returncode, done.stderr
+
+    code, said = refused("sandbox", "square", "--port", port)
+    assert (code, f"port {port} is in use" in said) == (3, True)
+    asked = ("init", project, "--square-url", square_url, "--xero-url", nobody)
+    code, said = refused(*asked, SQUARE_TOKEN="")
+    assert (code, "SQUARE_TOKEN" in said) == (3, True)
+    code, said = refused(*asked, SQUARE_TOKEN="wrong")
+    assert (code, "401" in said) == (5, True)
+    code, said = refused(*asked)
+    assert (code, "Xero" in said) == (5, True)
+    assert not (Path(project) / "conductor.toml").exists()

@@ -56,6 +56,29 @@ def test_the_page_of_errors_is_the_generated_one():
     assert page("errors.md") == generated, "run: make docs"
 
 
+def test_the_page_of_commands_is_the_generated_one():
+    generated = runpy.run_path(str(DOCS / "generate.py"))["commands_page"]()
+    assert page("commands.md") == generated, "run: make docs"
+
+
+def test_every_schema_is_of_an_object_that_some_command_prints():
+    printed = {
+        name
+        for f in (PACKAGE / "cli").glob("*.py")
+        for name in re.findall(r'"schema": "conductor\.(\w+)/v1"', f.read_text("utf-8"))
+    } | {"replay"}
+    assert {f.stem for f in (REFERENCE / "schemas").glob("*.json")} == printed
+
+
+def test_the_picture_of_the_demo_shows_the_golden_day():
+    """§5: net 186.83, collected 260.64; and the README shows what the picture shows."""
+    drawn = (DOCS / "pictures" / "demo.txt").read_text("utf-8")
+    assert re.search(r"NYC01 +2026-11-21 +USD +186\.83 +260\.64 +260\.64 +0\.00", drawn)
+    shown = re.search(r"```text\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert shown
+    assert shown[1] == drawn
+
+
 def test_explain_knows_a_code_in_any_case_and_nothing_it_does_not_know():
     assert explain(" cc-211 ") is EXPLANATIONS["CC-211"]
     assert explain("CC-999") is None

@@ -195,39 +195,62 @@ def _sales(facts: DayFacts) -> list[_Draft]:
 
 
 def _imbalance(facts: DayFacts, table: pa.Table) -> tuple[pa.Table, list[EntryFinding]]:
-    """Legs owed back to customers charged twice (R-9.17), and what R-6.1 does not allow.
+    """Legs owed back to customers (R-9.17), and what R-6.1 does not allow.
 
     A sale paid twice is explained by itself: the second payment is owed, also when another sale
-    lacks as much. Any other difference of the day blocks the entry and names the sales.
+    lacks as much; so is a return whose refund failed. Any other difference of the day blocks the
+    entry and names the sales.
     """
     per_sale = table.group_by("sale_id").aggregate([("amount_minor", "sum")])
     wrong = per_sale.filter(pc.not_equal(per_sale["amount_minor_sum"], 0))
     excess = dict(
         zip(wrong["sale_id"].to_pylist(), wrong["amount_minor_sum"].to_pylist(), strict=True)
     )
-    twice = {sale: amount for sale, amount in excess.items() if _is_paid_twice(facts, sale, amount)}
-    findings = [
-        _finding(facts, "D04", _twice_text(sale, amount), (sale,), -amount, "warning")
-        for sale, amount in sorted(twice.items())
-    ]
-    left = total(table["amount_minor"]) - sum(twice.values())
+    owed: dict[str, int] = {}
+    findings: list[EntryFinding] = []
+    if total(table["amount_minor"]) == 0 and not _unpaid(facts, excess):
+        return _owed_legs(owed), findings
+    for sale in sorted(sale for sale, amount in excess.items() if sale and amount > 0):
+        amount = excess[sale]
+        if _is_paid_twice(facts, sale, amount):
+            code, text = "D04", _twice_text(sale, amount)
+        elif _is_not_given_back(facts, sale, amount):
+            code, text = "D03", _not_given_back_text(sale, amount)
+        else:
+            continue
+        owed[sale] = amount
+        findings.append(_finding(facts, code, text, (sale,), -amount, "warning"))
+    left = total(table["amount_minor"]) - sum(owed.values())
     if left:
-        sales = tuple(sorted(str(sale) for sale in excess.keys() - twice.keys()))
+        sales = tuple(sorted(str(sale) for sale in excess.keys() - owed.keys()))
         findings.append(_finding(facts, "D03", _imbalance_text(left, sales), sales, left, "error"))
-    return _owed_legs(twice), findings
+    return _owed_legs(owed), findings
 
 
-def _is_paid_twice(facts: DayFacts, sale: str | None, excess: int) -> bool:
+def _unpaid(facts: DayFacts, excess: Mapping[str | None, int]) -> list[str]:
+    """Sales that lack money; not those whose money was given back under another sale's name."""
+    refunds = only(legs.counted_tenders(facts), "event", ("refund",))
+    given_back = set(refunds["sale_id"].to_pylist())
+    return [
+        sale for sale, amount in excess.items() if sale and amount < 0 and sale not in given_back
+    ]
+
+
+def _is_paid_twice(facts: DayFacts, sale: str, excess: int) -> bool:
     """Two captured payments of one amount on the sale, one of them too much (R-9.17)."""
-    if sale is None or excess <= 0:
-        return False
     tenders = only(legs.counted_tenders(facts), "sale_id", (sale,))
     tenders = only(tenders, "event", ("payment",))
     amounts: list[int] = legs.tender_amount(tenders).to_pylist()
     return amounts.count(excess) >= 2
 
 
-def _owed_legs(twice: Mapping[str, int]) -> pa.Table:
+def _is_not_given_back(facts: DayFacts, sale: str, excess: int) -> bool:
+    """A refund of that amount on the sale that the processor did not carry out."""
+    failed = only(only(facts.tenders, "event", ("refund",)), "state", ("failed",))
+    return -excess in legs.tender_amount(only(failed, "sale_id", (sale,))).to_pylist()
+
+
+def _owed_legs(owed: Mapping[str, int]) -> pa.Table:
     rows = [
         {
             "role": "due_to_customers",
@@ -237,7 +260,7 @@ def _owed_legs(twice: Mapping[str, int]) -> pa.Table:
             "fact": "sales",
             "fact_id": sale,
         }
-        for sale, amount in sorted(twice.items())
+        for sale, amount in sorted(owed.items())
     ]
     return pa.Table.from_pylist(rows, schema=legs.LEGS)
 
@@ -246,6 +269,13 @@ def _twice_text(sale: str, amount: int) -> str:
     return (
         f"sale {sale} was paid twice: {amount} minor units are owed to the customer"
         " until refunded (R-9.17)"
+    )
+
+
+def _not_given_back_text(sale: str, amount: int) -> str:
+    return (
+        f"the refund of sale {sale} failed: {amount} minor units are owed to the customer until"
+        " they are given back"
     )
 
 

@@ -99,8 +99,8 @@ def _blocked(
 
 
 def _warn(tally: Tally, scope: Scope, finding: EntryFinding) -> None:
-    """Something beside an entry that was made: a sale paid twice (R-9.17), a drawer's own sum."""
-    is_paid_twice = finding.finding.code == "D04"
+    """Something beside an entry that was made: money owed back (R-9.17), a drawer's own sum."""
+    is_owed = finding.kind == "SALES" and bool(finding.sale_ids)
     found = scope.found(
         "L5",
         finding.finding.code,
@@ -108,7 +108,7 @@ def _warn(tally: Tally, scope: Scope, finding: EntryFinding) -> None:
         finding.finding.message,
         amount=finding.amount_minor,
         left=", ".join(finding.sale_ids),
-        effect=finding.amount_minor if is_paid_twice else 0,
+        effect=finding.amount_minor if is_owed else 0,
         is_explained=finding.finding.code in _EXPLAINED_WARNINGS,
     )
     tally.record(found)

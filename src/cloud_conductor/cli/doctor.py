@@ -34,10 +34,12 @@ def doctor(config_path: str | None, as_json: bool) -> None:
     """Check configuration, secrets, vendors, mapping, disk and databases. Exit 4 on a failure."""
     from cloud_conductor.cli.output import CHECKS, emit_json
     from cloud_conductor.wiring import config as loading
+    from cloud_conductor.wiring import logs
     from cloud_conductor.wiring.house import House
 
     path = loading.find_file(config_path)
     with House(path) as house:
+        logs.configure("cli", house.state_dir, to_stderr=False)
         checks: list[Check] = []
         for name, look in _checks(house):
             unmet = [
@@ -60,7 +62,12 @@ def _checks(house: "House") -> Iterator[tuple[str, Callable[[], Check]]]:
     yield "python", lambda: Check("python", holds=True, found=sys.version.split()[0])
     yield (
         "config",
-        lambda: Check("config", holds=True, found=f"{house.path}: {len(house.stores)} stores"),
+        lambda: Check(
+            "config",
+            holds=bool(house.stores),
+            found=f"{house.path}: {len(house.stores)} stores",
+            fix="add a [stores.NAME] for each location, or their sales wait in quarantine",
+        ),
     )
     yield "databases", lambda: _databases(house)
     yield "disk", lambda: _disk(house)

@@ -7,7 +7,7 @@ import click
 SQUARE_URL = "https://connect.squareup.com"
 XERO_URL = "https://api.xero.com"
 GITIGNORE = ".conductor/\nlake/\n.env\n"
-ENV_EXAMPLE = """# Values behind the `env:` references of conductor.toml. Copy to .env, fill in, keep out of git.
+ENV_EXAMPLE = """# Values of the `env:` references in conductor.toml. Copy to .env; keep it out of git.
 SQUARE_TOKEN=
 XERO_CLIENT_ID=
 XERO_CLIENT_SECRET=

@@ -170,7 +170,8 @@ def post(dry_run: bool, yes: bool, config_path: str | None, as_json: bool) -> No
     if as_json:
         emit_json({"schema": "conductor.posting/v1", "entries": states})
     else:
-        click.echo(" ".join(f"{state}={number}" for state, number in sorted(states.items())))
+        told = " ".join(f"{state}={number}" for state, number in sorted(states.items()))
+        click.echo(told or "no entries yet: conductor run close")
 
 
 def fields(row: "EntryRow") -> dict[str, object]:

@@ -1,6 +1,7 @@
 """`conductor query`: SQL over the processed zone, read-only."""
 
 import sys
+from decimal import Decimal
 from typing import Any
 
 import click
@@ -41,7 +42,10 @@ def query(sql: str, config_path: str | None, output_format: str, output: str | N
 
         pacsv.write_csv(result, sys.stdout.buffer)
         return
-    rows: list[dict[str, Any]] = result.slice(0, ROWS_MAX).to_pylist()
+    rows = [
+        {name: _whole(value) for name, value in row.items()}
+        for row in result.slice(0, ROWS_MAX).to_pylist()
+    ]
     if output_format == "json":
         emit_json({"schema": "conductor.query/v1", "rows": rows})
         return
@@ -50,6 +54,13 @@ def query(sql: str, config_path: str | None, output_format: str, output: str | N
         [(name, "right" if _is_number(result, name) else "left") for name in names],
         [["" if row[name] is None else str(row[name]) for name in names] for row in rows],
     )
+
+
+def _whole(value: Any) -> Any:
+    """A sum of int64 comes as a decimal without places; it is a whole number."""
+    if isinstance(value, Decimal) and value.as_tuple().exponent == 0:
+        return int(value)
+    return value
 
 
 def _is_number(result: Any, name: str) -> bool:

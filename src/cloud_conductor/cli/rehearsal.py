@@ -83,9 +83,12 @@ class Outcome(msgspec.Struct, frozen=True):
             return False
         if any(one["found_as"] != one["kind"] for one in self.report["planted"]):
             return False
-        planted = {(one["kind"], one["store"]) for one in self.report["planted"]}
+        planted = {
+            (one["kind"], one["store"], one["business_date"]) for one in self.report["planted"]
+        }
         return all(
-            found.is_explained or (found.code, found.store) in planted
+            found.is_explained
+            or (found.code, found.store, found.business_date.isoformat()) in planted
             for found in self.reconciliation.breaks
         )
 

@@ -1,5 +1,8 @@
 """`conductor sandbox`: the simulators alone, for rehearsals and for clients of any kind."""
 
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -30,15 +33,16 @@ def square(
     """A Square seller: API, OAuth and signed webhooks. Prints its token and `listening URL`."""
     from cloud_conductor.sandbox import square as simulator
 
-    simulator.run(
-        port=port,
-        state=state,
-        seed=seed,
-        clock=clock,
-        token=token or simulator.DEFAULT_TOKEN,
-        fee_rate=fee_rate,
-        fee_fixed=fee_fixed,
-    )
+    with _on(port):
+        simulator.run(
+            port=port,
+            state=state,
+            seed=seed,
+            clock=clock,
+            token=token or simulator.DEFAULT_TOKEN,
+            fee_rate=fee_rate,
+            fee_fixed=fee_fixed,
+        )
 
 
 @sandbox.command()
@@ -82,14 +86,28 @@ def xero(
     """A Xero organisation: identity, accounting and finance APIs. Prints its credentials."""
     from cloud_conductor.sandbox import xero as simulator
 
-    simulator.run(
-        port=port,
-        state=state,
-        seed=seed,
-        clock=clock,
-        time_scale=time_scale,
-        currency=currency,
-        chart=chart,
-        lose_replies=lose_replies,
-        advanced_tier=advanced_tier,
-    )
+    with _on(port):
+        simulator.run(
+            port=port,
+            state=state,
+            seed=seed,
+            clock=clock,
+            time_scale=time_scale,
+            currency=currency,
+            chart=chart,
+            lose_replies=lose_replies,
+            advanced_tier=advanced_tier,
+        )
+
+
+@contextmanager
+def _on(port: int) -> Iterator[None]:
+    """Say it plainly when somebody has the port already."""
+    from cloud_conductor.domain.errors import ConfigError
+
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise ConfigError(f"port {port} is in use", hint="--port 0 takes a free one") from error

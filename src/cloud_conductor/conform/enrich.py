@@ -88,6 +88,25 @@ def enrich_tenders(tenders: pa.Table, activities: pa.Table) -> pa.Table:
     return pa.table(columns, schema=TENDERS)
 
 
+def strays(tenders: pa.Table, sale_tenders: pa.Table) -> pa.Table:
+    """Tenders that moved money and that none of these sales (SALE_TENDERS) names."""
+    pending_refund = pc.and_(
+        pc.equal(tenders["event"], "refund"), pc.equal(tenders["state"], "pending")
+    )
+    moved = tenders.filter(pc.or_(pc.equal(tenders["state"], "captured"), pending_refund))
+    return moved.filter(pc.invert(named_in(moved, sale_tenders)))
+
+
+def named_in(rows: pa.Table, others: pa.Table) -> pa.Array:
+    """Whether each row's tender is one of `others`; TENDERS and SALE_TENDERS name them alike."""
+    return pc.is_in(_tender_keys(rows), value_set=_tender_keys(others).combine_chunks())
+
+
+def _tender_keys(rows: pa.Table) -> pa.ChunkedArray:
+    columns = ("source", "merchant_id", "event", "tender_id")
+    return pc.binary_join_element_wise(*(rows[name] for name in columns), "\x1f")
+
+
 def _currencies(lines: pa.Table, sales: pa.Table) -> pa.ChunkedArray:
     """Currency of each line's sale."""
     at = pc.index_in(lines["sale_id"], value_set=sales["sale_id"].combine_chunks())

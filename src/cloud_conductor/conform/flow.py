@@ -7,7 +7,7 @@ not added again), fsynced, and only then written down in state. State is never a
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import msgspec
 import pyarrow as pa
@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from sqlalchemy import Engine
 
 from cloud_conductor.conform.batch import Batch, conform_batch
-from cloud_conductor.conform.enrich import enrich_lines, enrich_tenders
+from cloud_conductor.conform.enrich import enrich_lines, enrich_tenders, named_in, strays
 from cloud_conductor.domain.errors import ConfigError, Transient
 from cloud_conductor.domain.events import Event, NewEvent
 from cloud_conductor.domain.schemas import PARTITIONED, TABLES
@@ -29,6 +29,8 @@ log = logging.getLogger("conductor")
 
 EVENTS_PER_BATCH = 10_000  # about 55 MB of orders; each batch costs a commit a table
 SEAL_ATTEMPTS_MAX = 5
+SALE_WITHIN = timedelta(days=3)
+"""How far apart a payment and the close of its sale may be and still be brought together."""
 
 
 def _go_on(_step: str) -> None:
@@ -127,6 +129,43 @@ def facts(
     if not store:
         return found
     return {name: rows.filter(pc.equal(rows["store"], store)) for name, rows in found.items()}
+
+
+def day_facts(lake: Lake, business_date: date) -> dict[str, pa.Table]:
+    """`facts` of all stores, with every tender on the day of the sale that names it (R-2.8).
+
+    A card taken a minute before the cut-off whose sale closes after it is dated by its own clock
+    in the tables; here, and so in entries and levels, it belongs to its sale. Neighbouring dates
+    are read only when a tender or a sale of the day lacks its counterpart.
+    """
+    found = facts(lake, business_date)
+    tenders, named = found["tenders"], found["sale_tenders"]
+    absent = named.filter(pc.invert(named_in(named, tenders)))
+    stray = strays(tenders, named)
+    if stray.num_rows:
+        elsewhere = lake.read("sale_tenders", _near(lake, "sale_tenders", business_date))
+        is_theirs = pc.and_(named_in(tenders, stray), named_in(tenders, elsewhere))
+        tenders = tenders.filter(pc.invert(is_theirs))
+    if absent.num_rows:
+        for day in _near(lake, "tenders", business_date):
+            others = fact(lake, "tenders", day)
+            tenders = pa.concat_tables(
+                [tenders, _dated(others.filter(named_in(others, absent)), business_date)]
+            )
+    return found | {"tenders": tenders}
+
+
+def _dated(rows: pa.Table, business_date: date) -> pa.Table:
+    at = rows.schema.get_field_index("business_date")
+    dates = pa.repeat(pa.scalar(business_date, pa.date32()), rows.num_rows)
+    return rows.set_column(at, rows.schema.field(at), dates)
+
+
+def _near(lake: Lake, table: str, business_date: date) -> list[date]:
+    """Partitions around a date, itself left out."""
+    return [
+        one for one in lake.dates(table) if timedelta(0) < abs(one - business_date) <= SALE_WITHIN
+    ]
 
 
 def fact(lake: Lake, table: str, business_date: date) -> pa.Table:

@@ -7,7 +7,7 @@ the facts are the same, and a late sale makes a new version of its entries (§13
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
 import msgspec
@@ -52,7 +52,8 @@ FACT_TABLES = (
 class CloseDeps:
     """What closing and reconciling need. lake_lock: one writer of the lake at a time.
 
-    bank_account: ledger code of the bank account, for statement lines; empty for none.
+    bank_account: ledger code of the bank account, for statement lines; empty for none. processors:
+    source -> who settles its cards; the source's own name where none is given.
     """
 
     clock: Clock
@@ -66,6 +67,7 @@ class CloseDeps:
     grace: timedelta
     bank_account: str
     lake_lock: Callable[[], AbstractContextManager[None]]
+    processors: Mapping[str, str] = field(default_factory=dict)
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -97,7 +99,9 @@ def catch_up(deps: CloseDeps) -> None:
 def due_dates(deps: CloseDeps, now: datetime) -> list[date]:
     """Business dates with a store-day that ended and is not closed, or has newer rows since.
 
-    Empty days in between count: a closed store is proven, not assumed (R-2.7).
+    Empty days in between count: a closed store is proven, not assumed (R-2.7). A day whose SALES
+    entry is blocked is due again when a day around it has newer rows: a payment it lacks, or the
+    sale of one it has too much, may be among them (R-2.8).
     """
     with deps.lake_lock():
         newest: dict[date, int] = {}
@@ -108,6 +112,10 @@ def due_dates(deps: CloseDeps, now: datetime) -> list[date]:
         return []
     with deps.books.engine.connect() as connection:
         rows = {(row.store, row.business_date): row for row in books.days(connection)}
+        blocked = books.entries(connection, states=("blocked",))
+    torn = {date.fromisoformat(row.business_date) for row in blocked if "D03:" in row.error}
+    around = {one: _newest_around(newest, one) for one in torn}
+    newest |= around
     return [
         one
         for one in _range(min(newest), _last_ended(deps.stores, now))
@@ -209,8 +217,8 @@ def mark_posted(deps: CloseDeps) -> int:
 
 
 def read_facts(deps: CloseDeps, business_date: date) -> dict[str, pa.Table]:
-    """Enriched facts of all stores of a date; payout entries are those of its payouts."""
-    return conform.facts(deps.conform.lake, business_date)
+    """Enriched facts of all stores of a date, each payment on the day of its sale (R-2.8)."""
+    return conform.day_facts(deps.conform.lake, business_date)
 
 
 def quarantined_ids(deps: CloseDeps) -> frozenset[str]:
@@ -269,6 +277,7 @@ class _Desk:
             store,
             self.business_date,
             self.tables.get(store.store, {}),
+            processor=self.deps.processors.get(store.source, ""),
             quarantined=self.quarantined,
         )
         interval = store.day_interval(self.business_date)
@@ -347,9 +356,16 @@ def _bank_lines(deps: CloseDeps, business_date: date) -> Sequence[BankLine]:
 
 
 def _facts_seq(deps: CloseDeps, business_date: date) -> int:
+    """Everything a close of the date looks at is older than this, days around it included."""
     return max(
-        (deps.conform.lake.newest(table).get(business_date, 0) for table in FACT_TABLES), default=0
+        _newest_around(deps.conform.lake.newest(table), business_date) for table in FACT_TABLES
     )
+
+
+def _newest_around(newest: Mapping[date, int], business_date: date) -> int:
+    near = conform.SALE_WITHIN
+    seqs = (seq for one, seq in newest.items() if abs(one - business_date) <= near)
+    return max(seqs, default=0)
 
 
 def _is_due(

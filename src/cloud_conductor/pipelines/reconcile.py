@@ -38,7 +38,13 @@ from cloud_conductor.conform import flow as conform
 from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.schemas import TABLES
 from cloud_conductor.domain.stores import Store
-from cloud_conductor.pipelines.close import CloseDeps, bank_lines, control_rows, quarantined_ids
+from cloud_conductor.pipelines.close import (
+    BANK_DAYS,
+    CloseDeps,
+    bank_lines,
+    control_rows,
+    quarantined_ids,
+)
 from cloud_conductor.ports.ledger import BankLine, LedgerDocument
 from cloud_conductor.ports.pos import Listed
 from cloud_conductor.state import accounting as books
@@ -150,7 +156,7 @@ def _over_all(
 def _held(deps: CloseDeps, dates: Sequence[date]) -> _Held:
     lake = deps.conform.lake
     with deps.lake_lock():
-        facts = {one: split(conform.facts(lake, one)) for one in dates}
+        facts = {one: split(conform.day_facts(lake, one)) for one in dates}
         settled = {
             name: lake.read(name, _around(lake.dates(name), dates))
             for name in ("tenders", "payouts", "payout_entries")
@@ -213,6 +219,7 @@ def _store_day_levels(
         store,
         scope.business_date,
         held.facts[scope.business_date].get(store.store, {}),
+        processor=deps.processors.get(store.source, ""),
         quarantined=held.quarantined,
     )
     children = {name: getattr(day, name) for name in ("sale_lines", "sale_services", "sale_taxes")}
@@ -292,8 +299,10 @@ def _try_documents(deps: CloseDeps, start: date, end: date) -> list[LedgerDocume
 
 
 def _try_bank(deps: CloseDeps, dates: Sequence[date]) -> list[BankLine] | None:
+    """Lines of every payout that is compared: those around the dates (`_around`), once banked."""
     try:
-        return bank_lines(deps, dates[0], dates[-1] + SETTLED_WITHIN)
+        first, last = dates[0] - SETTLED_WITHIN, dates[-1] + SETTLED_WITHIN
+        return bank_lines(deps, first, last + BANK_DAYS)
     except ConductorError as error:
         log.warning("bank_lines.failed", extra={"fields": {"error": str(error)}})
         return None

@@ -10,6 +10,7 @@ import msgspec
 
 from cloud_conductor.domain.config import Config
 from cloud_conductor.domain.errors import ConfigError
+from cloud_conductor.domain.money import EXPONENTS
 
 FILE_NAME = "conductor.toml"
 ENV_PREFIX = "CONDUCTOR__"
@@ -122,6 +123,10 @@ def _check_links(config: Config, path: Path) -> None:
             raise ConfigError(
                 f"{path.name}: [stores.{code}] names source {store.source!r}, "
                 f"but there is no [sources.{store.source}]"
+            )
+        if store.currency not in EXPONENTS:
+            raise ConfigError(
+                f"{path.name}: [stores.{code}] currency {store.currency!r} is not in ISO 4217 (R-1.2)"
             )
     locations = [(s.source, s.location) for s in config.stores.values()]
     for pair in locations:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +40,7 @@ from cloud_conductor.state.lock import held
 from cloud_conductor.state.migrate import migrate
 from cloud_conductor.state.sealed import SealedStore, key_file
 from cloud_conductor.wiring import config as loading
+from cloud_conductor.wiring import logs
 from cloud_conductor.wiring.query import run_query
 
 VERIFIERS: Mapping[str, type[SquareVerifier]] = {"square": SquareVerifier}
@@ -194,6 +195,7 @@ class House:
             grace=timedelta(hours=self.config.accounting.close_grace_h),
             bank_account=self.config.mapping.get("bank", ""),
             lake_lock=self.lake_lock,
+            processors={name: one.vendor for name, one in self.config.sources.items()},
         )
 
     @cached_property
@@ -260,22 +262,28 @@ def clock_of(config: Config) -> Clock:
     start = datetime.fromisoformat(config.clock.start)
     if start.tzinfo is None:
         raise ConfigError("[clock] start needs an offset, e.g. 2026-11-24T12:00:00Z")
-    began = config.state_dir / "rehearsal-began"
     real = SystemClock().now()
-    try:
-        began.parent.mkdir(parents=True, exist_ok=True)
-        with began.open("x") as file:
-            file.write(real.isoformat())
-    except FileExistsError:
-        real_began = datetime.fromisoformat(began.read_text())
-        return RehearsalClock(start.astimezone(UTC) + (real - real_began))
-    return RehearsalClock(start)
+    began = _first_told(config.state_dir / "rehearsal-began", real.isoformat())
+    offset = real - datetime.fromisoformat(began)
+    return RehearsalClock(start.astimezone(UTC) + offset)
+
+
+def _first_told(path: Path, text: str) -> str:
+    """What the first process wrote into the file: all of it or nothing, whoever dies when."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    partial.write_text(text)
+    with suppress(FileExistsError):
+        path.hardlink_to(partial)
+    partial.unlink()
+    return path.read_text()
 
 
 @contextmanager
 def open_house(config_path: str | None) -> Iterator[House]:
     """The house of --config, its databases migrated."""
     with House(loading.find_file(config_path)) as house:
+        logs.configure("cli", house.state_dir, to_stderr=False)
         house.prepare()
         yield house
 

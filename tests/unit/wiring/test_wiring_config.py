@@ -55,6 +55,11 @@ def test_one_location_cannot_be_two_stores(file: Path):
         loading.load(file, {})
 
 
+def test_a_store_in_a_currency_nobody_knows_is_refused_r_1_2(file: Path):
+    with pytest.raises(ConfigError, match="'usd' is not in ISO 4217"):
+        loading.load(file, {"CONDUCTOR__STORES__NYC01__CURRENCY": "usd"})
+
+
 def test_broken_toml_is_a_config_error_with_its_line(file: Path):
     file.write_text("[gateway\nport = 1")
     with pytest.raises(ConfigError, match="line 1"):

@@ -63,7 +63,10 @@ def is_reference(text: str) -> bool:
 
 def _found(secret: str | None, where: str) -> str:
     if not secret:
-        raise ConfigError(f"{where} is empty or does not exist")
+        raise ConfigError(
+            f"{where} is empty or does not exist",
+            hint="put the value there (.env beside conductor.toml does for env:), or refer elsewhere",
+        )
     return secret
 
 

@@ -1,0 +1,184 @@
+"""Closing over a real lake, log and books: which days are due, and whose day a payment is of."""
+
+import dataclasses
+from collections.abc import Iterator
+from contextlib import nullcontext
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import pytest
+
+from cloud_conductor.accounting.flow import BooksDeps
+from cloud_conductor.accounting.mapping import AccountMap
+from cloud_conductor.adapters.clock import RehearsalClock
+from cloud_conductor.adapters.pos.square.decode import SquareDecoder
+from cloud_conductor.domain.errors import VendorUnavailable
+from cloud_conductor.pipelines.close import CloseDeps, close_date, due_dates, read_facts
+from cloud_conductor.state import accounting as books
+from cloud_conductor.state.accounting import EntryRow
+from cloud_conductor.state.engine import open_engine
+from cloud_conductor.state.tables import BOOKS
+from cloud_conductor.testing.ledger import MemoryLedger
+from conform_events import House, event, store
+from square_payloads import (
+    category,
+    item,
+    line,
+    money,
+    order,
+    payment,
+    payout,
+    payout_entry,
+    returned,
+)
+
+DAY, NEXT = date(2026, 11, 21), date(2026, 11, 22)
+NOW = datetime(2026, 11, 24, 20, tzinfo=UTC)  # past every grace period
+BEFORE_CUTOFF, AFTER_CUTOFF = "2026-11-22T08:59:50Z", "2026-11-22T09:00:10Z"  # 04:00 in New York
+ACCOUNTS = AccountMap.of(
+    {
+        "clearing.square": "110", "bank": "090", "sales.*": "200", "returns.*": "230", "tax_payable.*": "820",
+        "merchant_fees.*": "420", "cogs.*": "310", "inventory.*": "140",
+    },
+    "1",
+)  # fmt: skip
+
+
+class OutOfReach:
+    """A seller who cannot be asked for a listing: days are complete after the grace period."""
+
+    def control(self, *_: object) -> list[Any]:
+        raise VendorUnavailable("no answer")
+
+
+class Shop:
+    """A conform house and books of its own."""
+
+    def __init__(self, house: House, folder: Path) -> None:
+        self.house = house
+        self.engine = open_engine(f"sqlite:///{folder}/books.sqlite")
+        BOOKS.create_all(self.engine)
+        clock = RehearsalClock(NOW)
+        self.deps = CloseDeps(
+            clock=clock,
+            stores=house.deps.stores,
+            ingest=cast("Any", None),  # closing reads nothing new
+            conform=house.deps,
+            books=BooksDeps(engine=self.engine, ledger=MemoryLedger(), clock=clock),
+            pos={"square": cast("Any", OutOfReach())},
+            accounts=ACCOUNTS,
+            fees_at="sale",
+            grace=timedelta(hours=6),
+            bank_account="",
+            lake_lock=nullcontext,
+        )
+
+    def close_due(self) -> list[date]:
+        due = due_dates(self.deps, NOW)
+        for one in due:
+            close_date(self.deps, one)
+        return due
+
+    def entries(self, kind: str) -> dict[date, EntryRow]:
+        with self.engine.connect() as connection:
+            rows = books.entries(connection)
+        return {date.fromisoformat(row.business_date): row for row in rows if row.kind == kind}
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    with House(tmp_path, [store()]) as house:
+        made = Shop(house, tmp_path)
+        yield made
+        made.engine.dispose()
+
+
+SALE = event("order", order(line("a", 1000), closed_at=AFTER_CUTOFF))
+PAID = event("payment", payment(created_at=BEFORE_CUTOFF, updated_at=BEFORE_CUTOFF))
+
+
+def test_a_payment_before_the_cut_off_is_of_the_day_its_sale_closed_r_2_8(shop: Shop) -> None:
+    shop.house.take([PAID, SALE])
+    shop.close_due()
+    sales = shop.entries("SALES")
+    assert {one: (row.state, row.debit_minor) for one, row in sales.items()} == {
+        NEXT: ("draft", 1000)
+    }
+    assert read_facts(shop.deps, DAY)["tenders"].num_rows == 0
+    assert read_facts(shop.deps, NEXT)["tenders"]["business_date"].to_pylist() == [NEXT]
+
+
+def test_a_payment_after_the_cut_off_is_of_the_day_its_sale_closed_r_2_8(shop: Shop) -> None:
+    sale = event("order", order(line("a", 1000), closed_at=BEFORE_CUTOFF))
+    shop.house.take([sale, event("payment", payment(created_at=AFTER_CUTOFF))])
+    shop.close_due()
+    assert {one: row.state for one, row in shop.entries("SALES").items()} == {DAY: "draft"}
+
+
+@pytest.mark.parametrize(("first", "second"), [(PAID, SALE), (SALE, PAID)])
+def test_a_day_torn_from_its_neighbour_is_due_again_when_the_other_half_comes(
+    shop: Shop, first: Any, second: Any
+) -> None:
+    shop.house.take([first])
+    shop.close_due()
+    assert [row.state for row in shop.entries("SALES").values()] == ["blocked"]
+    assert shop.close_due() == []
+    shop.house.take([second])
+    assert shop.close_due() != []
+    assert {one: row.state for one, row in shop.entries("SALES").items()} == {NEXT: "draft"}
+    assert shop.close_due() == []
+
+
+def test_a_refund_across_the_cut_off_is_of_the_day_its_return_closed_r_2_8(shop: Shop) -> None:
+    back = {"uid": "r", "source_order_id": "O0", "return_line_items": [returned("a", 1000)]}
+    refund = {
+        "id": "R1", "location_id": "L1", "status": "PENDING", "created_at": AFTER_CUTOFF,
+        "amount_money": money(1000), "destination_type": "CARD", "order_id": "O1",
+    }  # fmt: skip
+    listed = {"id": "R1", "amount_money": money(1000), "status": "PENDING"}
+    sale = order(returns=[back], refunds=[listed], closed_at=BEFORE_CUTOFF)
+    shop.house.take([event("order", sale), event("refund", refund)])
+    shop.close_due()
+    assert {one: row.state for one, row in shop.entries("SALES").items()} == {DAY: "draft"}
+
+
+def test_payouts_relieve_the_clearing_of_their_processor_whatever_the_source_is_called(
+    tmp_path: Path,
+) -> None:
+    with House(tmp_path, [store(source="till")]) as house:
+        house.deps = dataclasses.replace(house.deps, decoders={"till": SquareDecoder()})
+        shop = Shop(house, tmp_path)
+        shop.deps = dataclasses.replace(
+            shop.deps, processors={"till": "square"}, pos={"till": cast("Any", OutOfReach())}
+        )
+        sent = [event("payout", payout()), event("payout_entry", payout_entry())]
+        house.take([msgspec.structs.replace(one, source="till") for one in sent])
+        shop.close_due()
+        roles = {line.role for line in shop.entries("PAYOUT")[DAY].entry.lines}
+        shop.engine.dispose()
+    assert roles == {"bank", "clearing.square"}
+
+
+def test_a_payout_whose_entries_come_after_its_close_is_due_again_inv_11(shop: Shop) -> None:
+    shop.house.take([event("payout", payout())])
+    shop.close_due()
+    assert [row.state for row in shop.entries("PAYOUT").values()] == ["blocked"]
+    shop.house.take([event("payout_entry", payout_entry())])
+    assert shop.close_due() == [DAY]
+    assert [row.state for row in shop.entries("PAYOUT").values()] == ["draft"]
+
+
+def test_a_cost_that_comes_late_changes_a_closed_day_when_it_is_closed_again(shop: Shop) -> None:
+    """§6: the catalogue's cost as of the sale, from the versions known now; posted: a delta."""
+    sale = event("order", order(line("a", 1000)))
+    shop.house.take(
+        [sale, event("payment", payment()), event("catalog_category", category("Home"))]
+    )
+    shop.close_due()
+    assert shop.entries("COGS") == {}
+    shop.house.take([event("catalog_item", item("Va", cost="3.10"))])
+    assert shop.close_due() == []
+    close_date(shop.deps, DAY)
+    assert shop.entries("COGS")[DAY].debit_minor == 310
