@@ -52,15 +52,15 @@ clean:  ## forget the environments and caches; lakes and state stay
 
 # --inexact: asking for less never removes what another target installed.
 .venv/.runtime: $(LOCK) | uv
-	@"$$($(FIND_UV))" sync --locked --inexact --no-dev
+	@"$$($(FIND_UV))" sync --locked --inexact --no-dev --compile-bytecode
 	@touch $@
 
 .venv/.dev: $(LOCK) | uv
-	@"$$($(FIND_UV))" sync --locked --inexact
+	@"$$($(FIND_UV))" sync --locked --inexact --compile-bytecode --extra demo-real
 	@touch $@ .venv/.runtime
 
 .venv/.bench: $(LOCK) | uv
-	@"$$($(FIND_UV))" sync --locked --inexact --group bench
+	@"$$($(FIND_UV))" sync --locked --inexact --extra demo-real --group bench
 	@touch $@ .venv/.dev .venv/.runtime
 
 .PHONY: uv

@@ -22,7 +22,10 @@ from cloud_conductor.state.tables.accounting import ENTRY
 
 
 class DraftResult(msgspec.Struct, frozen=True):
-    """What a draft run did, as posting keys. deferred: an earlier version is still on its way."""
+    """What a draft run did, as posting keys.
+
+    deferred: the facts call for a further version, and an earlier one is still on its way.
+    """
 
     drafted: tuple[str, ...] = ()
     blocked: tuple[str, ...] = ()
@@ -122,10 +125,11 @@ class _Desk:
     def draft(self, canonical: JournalEntry) -> None:
         """Bring one entry to its canonical content; without lines: to nothing."""
         waiting, final = self._versions(canonical)
-        if any(row.state != "posted" for row in final):
-            self.done["deferred"].append(final[-1].posting_key)
-            return
         wanted = self._wanted(final, canonical)
+        if any(row.state != "posted" for row in final):
+            outcome = "deferred" if wanted else "unchanged"
+            self.done[outcome].append(final[-1].posting_key)
+            return
         for row in waiting:
             if row.version not in {one.entry.version for one in wanted}:
                 self._withdraw(row)

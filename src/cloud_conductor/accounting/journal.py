@@ -222,8 +222,10 @@ def _imbalance(facts: DayFacts, table: pa.Table) -> tuple[pa.Table, list[EntryFi
         findings.append(_finding(facts, code, text, (sale,), -amount, "warning"))
     left = total(table["amount_minor"]) - sum(owed.values())
     if left:
-        sales = tuple(sorted(str(sale) for sale in excess.keys() - owed.keys()))
-        findings.append(_finding(facts, "D03", _imbalance_text(left, sales), sales, left, "error"))
+        rest = excess.keys() - owed.keys()
+        sales = tuple(sorted(sale for sale in rest if sale))
+        text = _imbalance_text(left, (*sales, *(["none that we hold"] if None in rest else [])))
+        findings.append(_finding(facts, "D03", text, sales, left, "error"))
     return _owed_legs(owed), findings
 
 

@@ -33,6 +33,7 @@ XERO_CLIENT_SECRET=
 @click.option("--cutoff", default="00:00", show_default=True, help="Local start of a business day.")
 @click.option("--port", type=int, default=8787, show_default=True, help="Of the gateway.")
 @click.option("--bank-lines/--no-bank-lines", default=False, help="Read Xero's statement lines.")
+@click.option("--tracking", default="", help="Xero tracking category that names the store.")
 @click.option("--rehearsal", default="", metavar="INSTANT", help="Begin the product's clock here.")
 @click.option("--offline", is_flag=True, help="Ask nobody; write a file to fill in.")
 def init(
@@ -47,6 +48,7 @@ def init(
     cutoff: str,
     port: int,
     bank_lines: bool,
+    tracking: str,
     rehearsal: str,
     offline: bool,
 ) -> None:
@@ -67,6 +69,7 @@ def init(
         clock_start=rehearsal,
         places=(),
         mapping=(),
+        tracking=tracking,
     )
     path = write(folder, answers, offline=offline)
     click.echo(f"wrote {path}")

@@ -1,5 +1,6 @@
 """The three roles of one machine, each in a process of its own (design, section 4)."""
 
+import socket
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ def prepare(path: Path) -> str:
     """Migrate, check what may be bound, and give the webhook address of the first source."""
     with House(path) as house:
         _check_host(house.config.gateway.host)
+        _check_port(house)
         house.prepare()
         source = next(iter(house.config.sources), "")
         return house.notification_url(source) if source else "(no source configured)"
@@ -88,6 +90,22 @@ def _check_host(host: str) -> None:
             "signatures would guard it",
             hint='keep host = "127.0.0.1" and put a TLS reverse proxy in front',
         )
+
+
+def _check_port(house: House) -> None:
+    """The gateway's port is free, or its own gateway has it."""
+    gateway = house.config.gateway
+    if supervisor.announced(house.state_dir, "gateway"):
+        return
+    with socket.socket(socket.AF_INET6 if ":" in gateway.host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((gateway.host, gateway.port))
+        except OSError as error:
+            raise ConfigError(
+                f"[gateway] port = {gateway.port} cannot be used: {error.strerror}",
+                hint="stop what listens there, or choose another port in conductor.toml",
+            ) from None
 
 
 def _signature_key(house: House, name: str) -> str:

@@ -147,11 +147,11 @@ def day_facts(lake: Lake, business_date: date) -> dict[str, pa.Table]:
         is_theirs = pc.and_(named_in(tenders, stray), named_in(tenders, elsewhere))
         tenders = tenders.filter(pc.invert(is_theirs))
     if absent.num_rows:
-        for day in _near(lake, "tenders", business_date):
-            others = fact(lake, "tenders", day)
-            tenders = pa.concat_tables(
-                [tenders, _dated(others.filter(named_in(others, absent)), business_date)]
-            )
+        near = _near(lake, "tenders", business_date)
+        activities = lake.read("gift_card_activities", near)
+        others = enrich_tenders(lake.read("tenders", near), activities)
+        claimed = _dated(others.filter(named_in(others, absent)), business_date)
+        tenders = pa.concat_tables([tenders, claimed])
     return found | {"tenders": tenders}
 
 

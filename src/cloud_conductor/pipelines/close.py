@@ -160,8 +160,10 @@ def close_date(deps: CloseDeps, business_date: date, *, preparer: str = PREPARER
             made_days.append((store, made))
     drafted = _draft(deps, business_date, made_days, preparer)
     with books.writing(deps.books.engine) as writer:
+        deferred = books.entries(writer.connection, keys=drafted.deferred)
+        unfinished = {row.store for row in deferred}
         for row in rows:
-            writer.put_day(row)
+            writer.put_day(_still_due(row) if row.store in unfinished else row)
     closed = Closed(
         business_date=business_date.isoformat(),
         stores=len(ended),
@@ -366,6 +368,11 @@ def _newest_around(newest: Mapping[date, int], business_date: date) -> int:
     near = conform.SALE_WITHIN
     seqs = (seq for one, seq in newest.items() if abs(one - business_date) <= near)
     return max(seqs, default=0)
+
+
+def _still_due(row: DayRow) -> DayRow:
+    """A day whose next version waits for one on its way: closed again until it is drafted."""
+    return msgspec.structs.replace(row, facts_seq=0)
 
 
 def _is_due(

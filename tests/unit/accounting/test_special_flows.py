@@ -265,6 +265,16 @@ def test_tenders_that_do_not_add_up_block_the_entry_and_name_the_sale_inv_06():
     assert (short_paid.sale_ids, short_paid.amount_minor) == (("B",), -2)
 
 
+def test_a_payment_without_a_sale_blocks_the_entry_and_names_no_sale_inv_06():
+    lone = {
+        "tender_id": "T", "event": "payment", "tender_type": "card", "processor": "square",
+        "state": "captured", "currency": "USD", "amount_minor": 5_00, "fee_minor": 0,
+    }  # fmt: skip
+    (alone,) = build(tenders=[lone]).findings
+    assert (alone.finding.code, alone.blocks, alone.sale_ids) == ("D03", True, ())
+    assert "sales concerned: none that we hold." in alone.finding.message
+
+
 def test_an_unmapped_department_blocks_its_entry_only_and_names_the_role_d10():
     accounts = AccountMap.of(
         {"sales.home": "201", "clearing.square": "110", "merchant_fees.square": "420"}, "1"

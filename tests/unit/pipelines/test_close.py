@@ -10,7 +10,7 @@ from typing import Any, cast
 import msgspec
 import pytest
 
-from cloud_conductor.accounting.flow import BooksDeps
+from cloud_conductor.accounting.flow import BooksDeps, approve, make_batches, post_all
 from cloud_conductor.accounting.mapping import AccountMap
 from cloud_conductor.adapters.clock import RehearsalClock
 from cloud_conductor.adapters.pos.square.decode import SquareDecoder
@@ -168,6 +168,26 @@ def test_a_payout_whose_entries_come_after_its_close_is_due_again_inv_11(shop: S
     shop.house.take([event("payout_entry", payout_entry())])
     assert shop.close_due() == [DAY]
     assert [row.state for row in shop.entries("PAYOUT").values()] == ["draft"]
+
+
+def test_a_sale_that_comes_while_its_day_is_being_posted_gets_its_delta_afterwards_r_13_2(
+    shop: Shop,
+) -> None:
+    books_deps = shop.deps.books
+    shop.house.take([event("order", order(line("a", 1000))), event("payment", payment())])
+    shop.close_due()
+    approve(books_deps, "boss")
+    make_batches(books_deps)
+    late = order(line("b", 300), name="O2")
+    paid = payment("PO2", 300, order_id="O2")
+    shop.house.take([event("order", late), event("payment", paid)])
+    assert shop.close_due() == [DAY]
+    assert shop.entries("SALES")[DAY].version == 1
+    post_all(books_deps, 10, lambda _s: None)
+    assert shop.close_due() == [DAY]
+    delta = shop.entries("SALES")[DAY]
+    assert (delta.version, delta.correction, delta.debit_minor) == (2, "delta", 300)
+    assert shop.close_due() == []
 
 
 def test_a_cost_that_comes_late_changes_a_closed_day_when_it_is_closed_again(shop: Shop) -> None:

@@ -137,7 +137,7 @@ def test_handing_out_a_batch_twice_runs_it_once(running: Played):
     approved(running, days=1)
     assert pipelines.hand_out_postings(running.score) == pipelines.hand_out_postings(running.score)
     until(lambda: states(running) == {"posted"})
-    assert pipelines.hand_out_postings(running.score) == []
+    until(lambda: pipelines.hand_out_postings(running.score) == [])
     assert len(DBOS.list_workflows(name="post")) == 2
 
 

@@ -56,8 +56,9 @@ def test_one_location_cannot_be_two_stores(file: Path):
 
 
 def test_a_store_in_a_currency_nobody_knows_is_refused_r_1_2(file: Path):
+    file.write_text(MINIMAL.replace('location = "L1"', 'location = "L1"\ncurrency = "usd"'))
     with pytest.raises(ConfigError, match="'usd' is not in ISO 4217"):
-        loading.load(file, {"CONDUCTOR__STORES__NYC01__CURRENCY": "usd"})
+        loading.load(file, {})
 
 
 def test_broken_toml_is_a_config_error_with_its_line(file: Path):
