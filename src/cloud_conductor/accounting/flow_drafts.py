@@ -50,15 +50,23 @@ class _Wanted(msgspec.Struct, frozen=True):
     problem: str = ""
 
 
-def withheld_of(store: Store, business_date: date, day: DayEntries) -> list[Withheld]:
-    """The entries of a store-day that its findings block, each with its reasons."""
+def withheld_of(
+    store: Store, business_date: date, day: DayEntries, mapping_version: str = ""
+) -> list[Withheld]:
+    """The entries of a store-day that its findings block, each with its reasons.
+
+    mapping_version: the rules under which they could not be made.
+    """
     reasons: dict[tuple[EntryKind, str], list[str]] = {}
     for one in day.findings:
         if one.blocks:
             reason = f"{one.finding.code}: {one.finding.message}"
             reasons.setdefault((one.kind, one.source_id), []).append(reason)
     return [
-        Withheld(_frame(store, business_date, kind, source_id), "; ".join(texts))
+        Withheld(
+            replace(_frame(store, business_date, kind, source_id), mapping_version=mapping_version),
+            "; ".join(texts),
+        )
         for (kind, source_id), texts in reasons.items()
     ]
 

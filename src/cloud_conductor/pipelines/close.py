@@ -101,7 +101,8 @@ def due_dates(deps: CloseDeps, now: datetime) -> list[date]:
 
     Empty days in between count: a closed store is proven, not assumed (R-2.7). A day whose SALES
     entry is blocked is due again when a day around it has newer rows: a payment it lacks, or the
-    sale of one it has too much, may be among them (R-2.8).
+    sale of one it has too much, may be among them (R-2.8); one blocked by a missing account (D10) is
+    due again under another mapping.
     """
     with deps.lake_lock():
         newest: dict[date, int] = {}
@@ -116,6 +117,13 @@ def due_dates(deps: CloseDeps, now: datetime) -> list[date]:
     torn = {date.fromisoformat(row.business_date) for row in blocked if "D03:" in row.error}
     around = {one: _newest_around(newest, one) for one in torn}
     newest |= around
+    version = deps.accounts.version
+    mapped = {
+        (row.store, row.business_date)
+        for row in blocked
+        if "D10:" in row.error and row.mapping_version != version
+    }
+    rows |= {key: _still_due(rows[key]) for key in mapped & rows.keys()}
     return [
         one
         for one in _range(min(newest), _last_ended(deps.stores, now))
@@ -193,7 +201,9 @@ def _draft(
         [entry for _, made in days for entry in made.entries],
         preparer,
         withheld=[
-            one for store, made in days for one in flow.withheld_of(store, business_date, made)
+            one
+            for store, made in days
+            for one in flow.withheld_of(store, business_date, made, deps.accounts.version)
         ],
         covers=[(kind, store.store, business_date) for store, _ in days for kind in KIND_ORDER],
     )

@@ -190,6 +190,20 @@ def test_a_sale_that_comes_while_its_day_is_being_posted_gets_its_delta_afterwar
     assert shop.close_due() == []
 
 
+def test_a_day_blocked_by_a_missing_account_is_due_again_under_a_new_mapping_d10(
+    shop: Shop,
+) -> None:
+    gap = AccountMap.of({"clearing.square": "110"}, "1")
+    shop.deps = dataclasses.replace(shop.deps, accounts=gap)
+    shop.house.take([event("order", order(line("a", 1000))), event("payment", payment())])
+    shop.close_due()
+    assert shop.entries("SALES")[DAY].error.startswith("D10: sales.uncategorised")
+    assert shop.close_due() == []
+    shop.deps = dataclasses.replace(shop.deps, accounts=AccountMap.of(ACCOUNTS.rules, "2"))
+    assert shop.close_due() == [DAY]
+    assert (shop.entries("SALES")[DAY].state, shop.close_due()) == ("draft", [])
+
+
 def test_a_cost_that_comes_late_changes_a_closed_day_when_it_is_closed_again(shop: Shop) -> None:
     """§6: the catalogue's cost as of the sale, from the versions known now; posted: a delta."""
     sale = event("order", order(line("a", 1000)))
