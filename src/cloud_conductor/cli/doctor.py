@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import click
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
     from cloud_conductor.wiring.house import House
 
 FREE_BYTES_MIN = 1 << 30
-NEEDED: dict[str, tuple[str, ...]] = {"ledger": ("mapping",), "databases": ("audit",)}
+DUPLICATE_DAYS = 35
+NEEDED: dict[str, tuple[str, ...]] = {
+    "ledger": ("mapping", "duplicates"),
+    "databases": ("audit",),
+}
 """Checks that ask the same again: not made when the first one failed."""
 
 
@@ -76,6 +81,7 @@ def _checks(house: "House") -> Iterator[tuple[str, Callable[[], Check]]]:
     yield "ledger", lambda: _ledger(house)
     yield "mapping", lambda: _mapping(house)
     yield "audit", lambda: _audit(house)
+    yield "duplicates", lambda: _duplicates(house)
 
 
 def _run(name: str, look: Callable[[], Check]) -> Check:
@@ -161,4 +167,23 @@ def _audit(house: "House") -> Check:
         holds=flaw is None,
         found="chain unbroken" if flaw is None else str(flaw),
         fix="restore the books from a backup; somebody changed them",
+    )
+
+
+def _duplicates(house: "House") -> Check:
+    """One key on several documents of the ledger, whatever the books say of it (R-13.6, D04)."""
+    from cloud_conductor.accounting import flow
+
+    today = house.clock.now().date()
+    found = flow.sweep_duplicates(
+        house.books_deps, today - timedelta(days=DUPLICATE_DAYS), today + timedelta(days=1)
+    )
+    extra = ", ".join(document.external_id for one in found for document in one.extra)
+    return Check(
+        "duplicates",
+        holds=not found,
+        found=f"no document twice in {DUPLICATE_DAYS} days"
+        if not found
+        else f"entered twice: {extra}",
+        fix="void these documents in the ledger (D04), then: conductor reconcile",
     )

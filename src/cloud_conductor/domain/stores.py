@@ -1,6 +1,7 @@
 """The store master: who owns a business day (R-2.2)."""
 
 from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -28,6 +29,10 @@ class Store(msgspec.Struct, frozen=True):
 
     def business_date(self, instant: datetime) -> date:
         return businessday.business_date(instant, self.time_zone, self.cutoff)
+
+    def local_date(self, instant: datetime) -> date:
+        """The calendar date on the store's wall; not its business date."""
+        return instant.astimezone(ZoneInfo(self.time_zone)).date()
 
     def day_interval(self, day: date) -> tuple[datetime, datetime]:
         return businessday.day_interval(day, self.time_zone, self.cutoff)

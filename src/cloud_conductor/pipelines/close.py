@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cache
 
 import msgspec
 import pyarrow as pa
@@ -149,7 +150,7 @@ def close_date(deps: CloseDeps, business_date: date, *, preparer: str = PREPARER
         conform.run_seal(deps.conform, business_date)
         facts_seq = _facts_seq(deps, business_date)
         tables = read_facts(deps, business_date)
-    bank = _bank_lines(deps, business_date)
+    bank = cache(lambda: _bank_lines(deps, business_date))
     with deps.books.engine.connect() as connection:
         known = {
             row.store: row
@@ -166,7 +167,9 @@ def close_date(deps: CloseDeps, business_date: date, *, preparer: str = PREPARER
         rows.append(row)
         if made is not None:
             made_days.append((store, made))
-    drafted = _draft(deps, business_date, made_days, preparer)
+    drafted = flow.DraftResult()
+    if made_days:
+        drafted = _draft(deps, business_date, made_days, preparer)
     with books.writing(deps.books.engine) as writer:
         deferred = books.entries(writer.connection, keys=drafted.deferred)
         unfinished = {row.store for row in deferred}
@@ -270,13 +273,13 @@ def control_rows(
 
 @dataclass(frozen=True)
 class _Desk:
-    """One close run of one date."""
+    """One close run of one date. bank: asked once, and only when a bag may have reached it."""
 
     deps: CloseDeps
     business_date: date
     now: datetime
     tables: Mapping[str, Mapping[str, pa.Table]]
-    bank: Sequence[BankLine]
+    bank: Callable[[], Sequence[BankLine]]
     facts_seq: int
     quarantined: frozenset[str]
     listed: Mapping[str, Mapping[date, Sequence[Listed]] | None]
@@ -346,10 +349,10 @@ class _Desk:
         bags = {
             shift.shift_id: shift.deposit for shift in closed_shifts(facts) if shift.deposit > 0
         }
-        if not bags or not self.bank:
+        if not bags:
             return {}
         scope = Scope(store=store.store, business_date=self.business_date, currency=store.currency)
-        return deposit_dates(scope, bags, self.bank)
+        return deposit_dates(scope, bags, self.bank())
 
 
 def bank_lines(deps: CloseDeps, start: date, end: date) -> list[BankLine] | None:

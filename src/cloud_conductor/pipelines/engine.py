@@ -44,6 +44,7 @@ PAUSE_S_MAX = 10.0
 RECOVERIES_MAX = 1_000
 STEP_ATTEMPTS_MAX = 5
 KEEP_WORKFLOWS_MAX = 10_000
+FORGET_S = 86_400.0
 ACCOUNTING, INGEST, CLOSING = "accounting", "ingest", "closing"
 UNFINISHED = ("PENDING", "ENQUEUED", "DELAYED")
 ENDED_BADLY = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
@@ -169,7 +170,10 @@ def run_due(played: Score, times: Times, now: datetime, done: dict[str, int] | N
         "sweep": slot(now, times.sweep_s),
         "close": slot(now, times.close_s),
         "reconcile": slot(now, times.reconcile_s),
+        "forget": slot(now, FORGET_S),
     }
+    if done.get("forget") != slots["forget"]:
+        forget_finished()
     if done.get("sweep") != slots["sweep"]:
         _hand_out(INGEST, "sweep", f"sweep-{slots['sweep']:012d}")
     for what, due in (("close", played.due_dates), ("reconcile", played.due_reconciles)):

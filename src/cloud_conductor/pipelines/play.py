@@ -7,8 +7,10 @@ from cloud_conductor.pipelines import close, reconcile
 from cloud_conductor.pipelines.close import CloseDeps
 from cloud_conductor.pipelines.score import Report, Score
 
-RECONCILED_DAYS = timedelta(days=10)
-"""How long a closed date is compared again by itself: payouts and bank lines arrive by then."""
+RECONCILED_DAYS = timedelta(days=4)
+BROKEN_DAYS = timedelta(days=31)
+"""A closed date is compared again by itself this long; one with a break, until it is gone. Each
+comparison costs about six calls of the ledger, and Xero allows 5,000 a day."""
 
 
 def score_of(deps: CloseDeps) -> Score:
@@ -33,7 +35,9 @@ def score_of(deps: CloseDeps) -> Score:
         return close.due_dates(deps, now)
 
     def due_reconciles(now: datetime) -> Sequence[date]:
-        return close.closed_dates(deps, since=now.date() - RECONCILED_DAYS)
+        recent = close.closed_dates(deps, since=now.date() - RECONCILED_DAYS)
+        broken = reconcile.dates_with_breaks(deps, since=now.date() - BROKEN_DAYS)
+        return sorted({*recent, *broken})
 
     return Score(
         books=deps.books,

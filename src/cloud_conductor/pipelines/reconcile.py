@@ -42,6 +42,7 @@ from cloud_conductor.pipelines.close import (
     BANK_DAYS,
     CloseDeps,
     bank_lines,
+    closed_dates,
     control_rows,
     quarantined_ids,
 )
@@ -124,7 +125,7 @@ def reconcile(deps: CloseDeps, dates: Sequence[date]) -> Reconciliation:
             controls[key] = control
             if not held.is_bare(control) or key in known:
                 scopes[key] += _store_day_levels(deps, store, control, held, wide)
-        level = _payout_level(store, ended, held, bank, today=now.date())
+        level = _payout_level(store, ended, held, bank, today=store.local_date(now))
         scopes[store.store, ended[-1]].append(level)
     pairing, ledger_level = _ledger_level(deps, dates, held)
     scopes[EVERY_STORE, dates[-1]].append(ledger_level)
@@ -173,6 +174,12 @@ def _held(deps: CloseDeps, dates: Sequence[date]) -> _Held:
         by_day=dict(by_day),
         quarantined=quarantined_ids(deps),
     )
+
+
+def dates_with_breaks(deps: CloseDeps, *, since: date) -> list[date]:
+    """Business dates from `since` on with a break that is not verified as gone, sorted."""
+    found = {one for _, one in _scopes_with_breaks(deps) if one >= since}
+    return sorted(found & set(closed_dates(deps, since=since)))
 
 
 def _scopes_with_breaks(deps: CloseDeps) -> set[tuple[str, date]]:

@@ -35,7 +35,7 @@ class Times(msgspec.Struct, frozen=True):
     tick_s: float = 1.0
     sweep_s: float = 60.0
     close_s: float = 60.0
-    reconcile_s: float = 900.0
+    reconcile_s: float = 3_600.0
 
 
 def slot(now: datetime, every_s: float) -> int:
