@@ -43,7 +43,7 @@ def draw(outcome: "Outcome", kept: Path | None) -> None:
 
 def show(console: "Console", outcome: "Outcome", kept: Path | None) -> None:
     """The screen, part by part, with an empty line between two parts."""
-    for part in _parts(outcome):
+    for part in _parts(outcome, console.width):
         console.print()
         console.print(part)
     console.print()
@@ -56,7 +56,7 @@ def show(console: "Console", outcome: "Outcome", kept: Path | None) -> None:
         console.print(f"kept in {kept}")
 
 
-def _parts(outcome: "Outcome") -> "Iterator[RenderableType]":
+def _parts(outcome: "Outcome", width: int) -> "Iterator[RenderableType]":
     events = outcome.report["events"]
     yield (
         f"[bold]{events['received']}[/] events received = {events['processed']} processed + "
@@ -69,10 +69,11 @@ def _parts(outcome: "Outcome") -> "Iterator[RenderableType]":
     )
     yield f"[bold]{len(outcome.entries)}[/] entries: {kinds}"
     rows = list(_days(outcome))
-    yield drawn(DAY_COLUMNS, rows[:SHOWN_MAX])
+    yield drawn(DAY_COLUMNS, rows[:SHOWN_MAX], width=width)
     if len(rows) > SHOWN_MAX:
         yield f"and {len(rows) - SHOWN_MAX} more store-days"
-    yield drawn(LEVEL_COLUMNS, [_level(*one) for one in outcome.report["levels"].items()])
+    levels = [_level(*one) for one in outcome.report["levels"].items()]
+    yield drawn(LEVEL_COLUMNS, levels, width=width)
 
 
 def _days(outcome: "Outcome") -> Iterator[tuple[str, ...]]:

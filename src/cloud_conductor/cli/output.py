@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 OK, FAILED, USAGE, CONFIG, CHECKS, VENDOR, APPROVAL = range(7)
 Alignment = Literal["left", "right"]
 WIDTH = 100
+GAP = 3
 
 
 def exit_code(error: BaseException) -> int:
@@ -78,23 +79,70 @@ def screen(*, to_stderr: bool = False) -> "Console":
     return Console(file=file, width=width, highlight=False)
 
 
-def drawn(columns: Sequence[tuple[str, Alignment]], rows: Sequence[Sequence[str]]) -> "Table":
-    """A table without a frame; cells may carry Rich's markup."""
+def drawn(
+    columns: Sequence[tuple[str, Alignment]],
+    rows: Sequence[Sequence[str]],
+    *,
+    width: int | None = None,
+) -> "Table":
+    """A table without a frame; cells may carry Rich's markup.
+
+    width: of the screen. On a narrower one than the table wants, headings are broken between words
+    and cells of several words folded; a date, an amount or a code is never cut in two.
+    """
     from rich import box
     from rich.table import Table
 
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    for name, align in columns:
-        made.add_column(name, justify=align, overflow="fold")
+    is_narrow = width is not None and width < _wanted(columns, rows)
+    for place, (name, align) in enumerate(columns):
+        whole = is_narrow and not any(" " in row[place].strip() for row in rows)
+        heading = name.replace(" ", "\n") if whole else name
+        made.add_column(heading, justify=align, overflow="fold", no_wrap=whole)
     for row in rows:
         made.add_row(*row)
     return made
 
 
+def _wanted(columns: Sequence[tuple[str, Alignment]], rows: Sequence[Sequence[str]]) -> int:
+    """Columns of the screen that the table takes with each cell on one line."""
+    from rich.text import Text
+
+    widest = (
+        max(len(name), *(Text.from_markup(row[place]).cell_len for row in rows), 0)
+        for place, (name, _) in enumerate(columns)
+    )
+    return sum(widest) + GAP * (len(columns) - 1)
+
+
+def _needed(columns: Sequence[tuple[str, Alignment]], rows: Sequence[Sequence[str]]) -> int:
+    """The least the table takes when only the spaces may be broken."""
+    widest = (
+        max(len(word) for text in (name, *(row[place] for row in rows)) for word in text.split(" "))
+        for place, (name, _) in enumerate(columns)
+    )
+    return sum(widest) + GAP * (len(columns) - 1)
+
+
+def _records(columns: Sequence[tuple[str, Alignment]], rows: Sequence[Sequence[str]]) -> str:
+    """Each row as lines of `name  value`, for rows far wider than the screen."""
+    widest = max(len(name) for name, _ in columns)
+    return "\n\n".join(
+        "\n".join(
+            f"{name:<{widest}}  {cell}".rstrip()
+            for (name, _), cell in zip(columns, row, strict=True)
+        )
+        for row in rows
+    )
+
+
 def table(
     columns: Sequence[tuple[str, Alignment]], rows: Sequence[Sequence[str]], *, title: str = ""
 ) -> None:
-    """A table of plain text for people on stdout; amounts line up on the right."""
+    """A table of plain text for people on stdout; amounts line up on the right.
+
+    One whose columns would be cut in the middle of words is given row by row instead.
+    """
     if not rows:
         click.echo(f"{title}: none" if title else "none")
         return
@@ -103,7 +151,11 @@ def table(
     console = screen()
     if title:
         console.print(f"[bold]{title}[/]")
-    console.print(drawn(columns, [[escape(cell) for cell in row] for row in rows]))
+    if _needed(columns, rows) > console.width:
+        console.print(_records(columns, rows), markup=False, soft_wrap=True)
+    else:
+        escaped = [[escape(cell) for cell in row] for row in rows]
+        console.print(drawn(columns, escaped, width=console.width))
     console.print()
 
 

@@ -3,12 +3,14 @@
 import os
 import tomllib
 from collections.abc import Iterator, Mapping
+from datetime import time
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
-from cloud_conductor.domain.config import Config
+from cloud_conductor.domain.config import Config, StoreConfig
 from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.domain.money import EXPONENTS
 
@@ -18,6 +20,7 @@ SECRET_KEYS = frozenset(
     {"token", "signature_key", "client_id", "client_secret", "refresh_token", "key"}
 )
 SCHEMES = frozenset({"env", "file", "keyring", "state"})
+LEDGERS = ("xero",)
 
 
 class Setting(msgspec.Struct, frozen=True):
@@ -118,12 +121,19 @@ def _flatten(data: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 
 def _check_links(config: Config, path: Path) -> None:
     """What the types cannot say: sections that name each other must exist."""
+    if config.ledger is not None and config.ledger.vendor not in LEDGERS:
+        raise ConfigError(
+            f"{path.name}: [ledger]: no adapter for {config.ledger.vendor!r}; "
+            f"there is: {', '.join(LEDGERS)}",
+            hint='write vendor = "xero"',
+        )
     for code, store in config.stores.items():
         if store.source not in config.sources:
             raise ConfigError(
                 f"{path.name}: [stores.{code}] names source {store.source!r}, "
                 f"but there is no [sources.{store.source}]"
             )
+        _check_times(store, f"{path.name}: [stores.{code}]")
         if store.currency not in EXPONENTS:
             raise ConfigError(
                 f"{path.name}: [stores.{code}] currency {store.currency!r} is not in ISO 4217 (R-1.2)"
@@ -132,3 +142,20 @@ def _check_links(config: Config, path: Path) -> None:
     for pair in locations:
         if locations.count(pair) > 1:
             raise ConfigError(f"{path.name}: location {pair[1]!r} belongs to two stores")
+
+
+def _check_times(store: StoreConfig, where: str) -> None:
+    """A zone and a cut-off decide every business date (R-2.1): a misspelt one stops everything."""
+    try:
+        ZoneInfo(store.time_zone)
+    except (KeyError, ValueError, OSError):
+        raise ConfigError(
+            f"{where} time_zone {store.time_zone!r} is not an IANA zone",
+            hint='write one like "America/New_York"',
+        ) from None
+    try:
+        time.fromisoformat(store.cutoff)
+    except ValueError:
+        raise ConfigError(
+            f"{where} cutoff {store.cutoff!r} is not a time of day", hint='write one like "04:00"'
+        ) from None
