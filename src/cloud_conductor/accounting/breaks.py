@@ -21,9 +21,9 @@ class Kind(msgspec.Struct, frozen=True):
 
 
 KINDS: Mapping[str, Kind] = {
-    "D01": Kind("MISSING_IN_LEDGER", "presence", "finance ops", "conductor run close"),
+    "D01": Kind("MISSING_IN_LEDGER", "presence", "finance ops", "conductor explain D01"),
     "D02": Kind("MISSING_IN_POS", "presence", "store + data", "conductor backfill"),
-    "D03": Kind("AMOUNT", "amount", "finance ops", "conductor explain"),
+    "D03": Kind("AMOUNT", "amount", "finance ops", "see the lines: conductor journals show KEY"),
     "D04": Kind("DUPLICATE", "duplicate", "finance ops", "reverse the later of the two"),
     "D05": Kind("TIMING", "timing", "system", "nothing: it clears itself"),
     "D06": Kind("TAX", "amount", "tax", "fix the tax mapping, then: conductor run close"),
@@ -34,7 +34,7 @@ KINDS: Mapping[str, Kind] = {
     "D11": Kind("CASH_CUSTODY", "custody", "store", "count again and explain"),
     "D12": Kind("EDITED_IN_LEDGER", "edit", "controller", "restore by a delta, or accept"),
     "D13": Kind("SEQUENCE_GAP", "presence", "data", "conductor backfill"),
-    "D14": Kind("INVENTORY", "inventory", "inventory", "adjust with a reason"),
+    "D14": Kind("INVENTORY", "inventory", "inventory", "set the cost, then: conductor run close"),
     "D15": Kind("UNEXPLAINED", "unexplained", "controller", "investigate; the day stays open"),
     "D16": Kind("QUARANTINED", "presence", "data", "conductor quarantine list"),
 }

@@ -8,6 +8,7 @@ from cloud_conductor.accounting.collected import collected
 from cloud_conductor.accounting.journal import DayEntries, EntryFinding
 from cloud_conductor.accounting.levels import LevelResult, Tally
 from cloud_conductor.domain.journal import EntryKind, JournalEntry
+from cloud_conductor.domain.money import major
 
 _Source = tuple[EntryKind, str]
 _EXPLAINED_WARNINGS = ("D14",)  # lines without a cost: no entry claims them
@@ -63,7 +64,9 @@ def _compare(
     name = f"{source[0]} {source[1]}"
     gaps = Counter(left)
     gaps.subtract(right)
-    accounts = ", ".join(f"{account} {gap}" for account, gap in sorted(gaps.items()) if gap)
+    accounts = ", ".join(
+        f"{account} {major(gap, scope.currency)}" for account, gap in sorted(gaps.items()) if gap
+    )
     if not right:
         code, message = "D01", f"{name} is not in the books"
     elif not left:

@@ -114,7 +114,7 @@ def _compare(tally: Tally, pair: Paired) -> None:
     entry, document = pair.booked.entry, pair.document
     scope = _scope(entry)
     for extra in pair.extras:
-        message = f"{pair.booked.name} is in the ledger twice: {_words(extra)}"
+        message = f"{pair.booked.name} is in the ledger twice: {_words(extra, entry.currency)}"
         tally.record(
             scope.found(
                 "L6",
@@ -123,7 +123,7 @@ def _compare(tally: Tally, pair: Paired) -> None:
                 message,
                 amount=-entry.debit_minor,
                 left=pair.booked.name,
-                right=_words(extra),
+                right=_words(extra, entry.currency),
                 effect=-collected(entry),
             ),
             rights=1,
@@ -185,7 +185,7 @@ def _difference(scope: Scope, pair: Paired, document: LedgerDocument) -> Break |
         f"{pair.booked.name}: {'; '.join(codes.values())}",
         amount=entry.debit_minor - (0 if code == "D05" else _debit(document)),
         left=f"{entry.ledger_date}, debit {entry.debit_minor}",
-        right=_words(document),
+        right=_words(document, entry.currency),
         effect=effect,
         is_explained=code == "D05",
     )
@@ -201,9 +201,9 @@ def _foreign(
         business_date=document.ledger_date,
         currency=currency,
     )
-    message = f"{_words(document)} was posted by somebody else: {document.narration[:80]}"
+    message = f"{_words(document, currency)} was posted by somebody else: {document.narration[:80]}"
     return scope.found(
-        "L6", "D02", document.external_id, message, amount=-amount, right=_words(document)
+        "L6", "D02", document.external_id, message, amount=-amount, right=_words(document, currency)
     )
 
 
@@ -310,9 +310,11 @@ def _scope(entry: JournalEntry) -> Scope:
     return Scope(store=entry.store, business_date=entry.business_date, currency=entry.currency)
 
 
-def _words(document: LedgerDocument) -> str:
+def _words(document: LedgerDocument, currency: str) -> str:
+    """A document in one line: `journal 5e1... of 2026-11-21, debit USD 314.68`."""
+    amount = f"{currency} {major(_debit(document), currency)}"
     kind = document.document_type
-    return f"{kind} {document.external_id} of {document.ledger_date}, debit {_debit(document)}"
+    return f"{kind} {document.external_id} of {document.ledger_date}, debit {amount}"
 
 
 def _booked_order(one: Booked) -> tuple[date, str, str, str, int]:

@@ -13,6 +13,7 @@ from cloud_conductor.accounting.level_tenders import moved_items, tender_key
 from cloud_conductor.accounting.levels import LevelResult, Tally, not_connected
 from cloud_conductor.accounting.matching import Item, Match, match
 from cloud_conductor.accounting.settlement import SETTLED_TYPES
+from cloud_conductor.domain.money import major
 from cloud_conductor.ports.ledger import BankLine
 
 ARRIVAL_BANKING_DAYS = 4  # batched on the next day, at the bank within two more; one to spare
@@ -242,8 +243,13 @@ def _entry_item(row: dict[str, Any]) -> Item:
         currency=row["currency"],
         store=row["store"],
         business_date=row["business_date"],
-        label=f"entry {row['entry_id']} of payout {row['payout_id']}, {row['gross_minor']}",
+        label=f"entry {row['entry_id']} of payout {row['payout_id']}, {_money(row, 'gross_minor')}",
     )
+
+
+def _money(row: Mapping[str, Any], column: str) -> str:
+    """`USD 117.43`."""
+    return f"{row['currency']} {major(row[column], row['currency'])}"
 
 
 def _payout_item(row: dict[str, Any]) -> Item:
@@ -253,7 +259,7 @@ def _payout_item(row: dict[str, Any]) -> Item:
         currency=row["currency"],
         store=row["store"],
         business_date=row["arrival_date"] or row["business_date"],
-        label=f"payout {row['payout_id']} of {row['net_minor']}",
+        label=f"payout {row['payout_id']} of {_money(row, 'net_minor')}",
     )
 
 

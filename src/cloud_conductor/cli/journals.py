@@ -166,12 +166,21 @@ def post(dry_run: bool, yes: bool, config_path: str | None, as_json: bool) -> No
                 say(f"{len(waiting)} entries would be posted; say --yes to go on")
                 raise click.exceptions.Exit(APPROVAL)
             click.confirm(f"Post {len(waiting)} entries?", abort=True, err=True)
+        if not waiting:
+            say(_nothing_waits(_entries(house.books, states=("draft",))))
         states = errands.post(house, say)
     if as_json:
         emit_json({"schema": "conductor.posting/v1", "entries": states})
     else:
         told = " ".join(f"{state}={number}" for state, number in sorted(states.items()))
         click.echo(told or "no entries yet: conductor run close")
+
+
+def _nothing_waits(drafts: "list[EntryRow]") -> str:
+    """Why a post sends nothing new, and what would change that."""
+    if not drafts:
+        return "nothing new to post"
+    return f"nothing is approved; {len(drafts)} drafts wait for: conductor journals approve"
 
 
 def fields(row: "EntryRow") -> dict[str, object]:

@@ -152,8 +152,11 @@ BREAKS: dict[str, Explanation] = {
     "D01": Explanation(
         "MISSING_IN_LEDGER",
         "A fact or an entry has no counterpart, and its time has passed.",
-        "The posting failed or is blocked, or someone removed the document in the ledger.",
-        "conductor journals list; post what waits, or post a delta for what was removed.",
+        "The entry was never made, its posting failed or is blocked, someone removed the document in "
+        "the ledger, or a payout is not in the bank statement.",
+        "Not in the books: conductor run close. Not posted: conductor journals list. Void or deleted "
+        "in the ledger: enter it there again with the same narration, key included. Not at the "
+        "bank: look for it in the statement.",
     ),
     "D02": Explanation(
         "MISSING_IN_POS",

@@ -87,3 +87,25 @@ def test_store_master_carries_cutoff_and_tax_split(file: Path):
     assert store.cutoff.isoformat() == "04:00:00"
     assert store.tax_splits[0].tax == "NYC sales tax"
     assert store.tax_splits[0].parts == (("STATE", "4.000"), ("CITY", "4.500"))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("America/New_York", "America/Dever", "'America/Dever' is not an IANA zone"),
+        ("04:00", "3 am", "'3 am' is not a time of day"),
+        ("04:00", "25:00", "'25:00' is not a time of day"),
+    ],
+)
+def test_a_store_without_a_zone_or_a_time_that_exists_is_refused(
+    file: Path, right: str, wrong: str, said: str
+):
+    file.write_text(MINIMAL.replace(right, wrong))
+    with pytest.raises(ConfigError, match=said):
+        loading.load(file, {})
+
+
+def test_a_ledger_without_an_adapter_is_refused_and_not_taken_for_another(file: Path):
+    file.write_text(MINIMAL + '\n[ledger]\nvendor = "quickbooks"\nbase_url = "https://x.example"\n')
+    with pytest.raises(ConfigError, match="no adapter for 'quickbooks'; there is: xero"):
+        loading.load(file, {})
