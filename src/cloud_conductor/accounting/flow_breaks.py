@@ -17,16 +17,27 @@ from cloud_conductor.state.tables.accounting import BREAK
 ENDED = ("resolved", "verified")
 ACCEPTED = "accepted: "
 
+SPANNING = frozenset({"L4", "L6"})
+"""Levels that compare a whole span of dates at once."""
+
 
 def record_levels(
     deps: BooksDeps, store: str, business_date: date, results: Sequence[LevelResult]
 ) -> None:
     """Keep what each level of one store-day said; see `record_all`."""
-    record_all(deps, {(store, business_date): results})
+    span = (business_date, business_date)
+    record_all(deps, {(store, business_date): results}, span)
 
 
-def record_all(deps: BooksDeps, scopes: Mapping[tuple[str, date], Sequence[LevelResult]]) -> None:
+def record_all(
+    deps: BooksDeps,
+    scopes: Mapping[tuple[str, date], Sequence[LevelResult]],
+    span: tuple[date, date],
+) -> None:
     """Keep what each level said of each (store, business date), and move its breaks on.
+
+    span: first and last business date that were compared. L4 and L6 look at all of it at once, so
+    their breaks of any date in it are moved on, whatever span found them.
 
     A break found again keeps its id and age; one that is gone is resolved, and verified when the
     next run does not find it either. A level that is not connected changes no break of its own.
@@ -40,9 +51,13 @@ def record_all(deps: BooksDeps, scopes: Mapping[tuple[str, date], Sequence[Level
         for (store, business_date), results in scopes.items():
             for result in results:
                 rows.append(_level_row(store, business_date, result, now_us))
-                if result.state != "not_connected":
-                    scope = f"{result.level}:{store}:{business_date}"
-                    _record(writer, scope, before.get(scope, ()), result.breaks, now_us)
+                if result.state == "not_connected":
+                    continue
+                scope = f"{result.level}:{store}"
+                if result.level not in SPANNING:
+                    scope = f"{scope}:{business_date}"
+                known = [row for row in before.get(scope, ()) if _is_within(row, span)]
+                _record(writer, scope, known, result.breaks, now_us)
         writer.put_levels(rows)
     say("reconcile.recorded", scopes=len(scopes), levels=len(rows))
 
@@ -70,6 +85,10 @@ def assign_break(deps: BooksDeps, break_id: str, actor: str, owner: str) -> None
         row = msgspec.structs.replace(history[-1], owner=owner)
         _append(writer, row, "assigned", deps.now_us, f"by {actor}")
         record_acts(deps, writer, [Act(actor, "break.assigned", break_id, owner)])
+
+
+def _is_within(row: BreakRow, span: tuple[date, date]) -> bool:
+    return span[0].isoformat() <= row.business_date <= span[1].isoformat()
 
 
 def _level_row(store: str, business_date: date, result: LevelResult, now_us: int) -> LevelRow:

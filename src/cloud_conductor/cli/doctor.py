@@ -18,7 +18,7 @@ FREE_BYTES_MIN = 1 << 30
 DUPLICATE_DAYS = 35
 NEEDED: dict[str, tuple[str, ...]] = {
     "ledger": ("mapping", "duplicates"),
-    "databases": ("audit",),
+    "databases": ("lake", "audit"),
 }
 """Checks that ask the same again: not made when the first one failed."""
 
@@ -76,6 +76,7 @@ def _checks(house: "House") -> Iterator[tuple[str, Callable[[], Check]]]:
     )
     yield "databases", lambda: _databases(house)
     yield "disk", lambda: _disk(house)
+    yield "lake", lambda: _lake(house)
     for source in house.config.sources:
         yield source, lambda source=source: _source(house, source)  # type: ignore[misc]
     yield "ledger", lambda: _ledger(house)
@@ -149,13 +150,28 @@ def _mapping(house: "House") -> Check:
         for role, code in house.config.mapping.items()
         if code not in accounts or not accounts[code].is_active
     ]
+    rules = house.accounts.rules  # a role nobody knows is refused here
+    misplaced = [
+        f"{role} -> {code}"
+        for role, code in rules.items()
+        if code in accounts and (accounts[code].is_bank != (role == "bank"))
+    ]
     return Check(
         "mapping",
-        holds=bool(house.config.mapping) and not wrong,
-        found=f"{len(house.config.mapping)} rules"
-        + (f"; no active account for {', '.join(wrong)}" if wrong else ""),
+        holds=bool(rules) and not wrong and not misplaced,
+        found=f"{len(rules)} rules"
+        + (f"; no active account for {', '.join(wrong)}" if wrong else "")
+        + (f"; bank and other accounts mixed up: {', '.join(misplaced)}" if misplaced else ""),
         fix="correct [mapping] in conductor.toml (D10)",
     )
+
+
+def _lake(house: "House") -> Check:
+    from cloud_conductor.conform import flow as conform
+
+    with house.lake_lock():
+        conform.check_lake(house.conform_deps)
+    return Check("lake", holds=True, found=f"whole, in {house.config.lake_dir}")
 
 
 def _audit(house: "House") -> Check:

@@ -128,6 +128,8 @@ def approve(
 
     if not keys and not everything:
         raise click.UsageError("name posting keys, or --all")
+    if ":" in approver:
+        raise click.UsageError("--as takes a person's name, without a colon")
     with open_house(config_path) as house:
         done = flow.approve(
             house.books_deps,

@@ -1,10 +1,14 @@
 """`conductor run`: one pipeline, now."""
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import click
 
 from cloud_conductor.cli.options import ISO_DATE, config_option, json_option
+
+if TYPE_CHECKING:
+    from cloud_conductor.wiring.house import House
 
 PIPELINES = ("sweep", "conform", "archive", "close", "post", "reconcile")
 
@@ -33,9 +37,21 @@ def run(pipeline: str, dates: tuple[date, ...], config_path: str | None, as_json
             errands.run(house, "sweep", tell=say)
         else:
             chosen = dates or tuple(close.closed_dates(house.close_deps, since=date.min))
-            errands.run(house, "close" if pipeline == "close" else "reconcile", chosen, say)
+            _close_or_compare(house, pipeline, chosen)
             done["dates"] = [one.isoformat() for one in chosen]
     if as_json:
         emit_json(done)
     else:
         click.echo(" ".join(f"{key}={value}" for key, value in done.items() if key != "schema"))
+
+
+def _close_or_compare(house: "House", pipeline: str, dates: tuple[date, ...]) -> None:
+    """Closing belongs to the one scheduler; comparing only reads, and all dates at once are cheaper."""
+    from cloud_conductor.cli.output import say
+    from cloud_conductor.pipelines import reconcile
+    from cloud_conductor.wiring import errands
+
+    if pipeline == "close":
+        errands.run(house, "close", dates, say)
+    elif dates:
+        reconcile.reconcile(house.close_deps, sorted(dates))

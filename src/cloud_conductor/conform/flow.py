@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from cloud_conductor.conform.batch import Batch, conform_batch
 from cloud_conductor.conform.enrich import enrich_lines, enrich_tenders, named_in, strays
-from cloud_conductor.domain.errors import ConfigError, Transient
+from cloud_conductor.domain.errors import ConfigError, CursorGap, Transient
 from cloud_conductor.domain.events import Event, NewEvent
 from cloud_conductor.domain.schemas import PARTITIONED, TABLES
 from cloud_conductor.domain.stores import Store
@@ -79,8 +79,25 @@ class EventCount(msgspec.Struct, frozen=True):
     pending: int
 
 
+def check_lake(deps: ConformDeps) -> None:
+    """Raise CursorGap when a table has less than was committed to it: files were lost.
+
+    Without this an emptied lake would look like days on which nothing was sold.
+    """
+    for partition in deps.log.partitions():
+        for table, seq in sorted(state.positions(deps.engine, partition).items()):
+            held = deps.lake.position(table, f"conform/{table}/{partition}")
+            if held < seq:
+                raise CursorGap(
+                    f"table {table} holds the log to {held}, and had it to {seq}: files of the"
+                    " lake are gone. Nothing is closed or posted on what is left",
+                    hint="stop conductor up, then: conductor replay --rebuild",
+                )
+
+
 def run_conform(deps: ConformDeps) -> RunResult:
     """Conform everything the log holds now. Re-running any prefix is a no-op."""
+    check_lake(deps)
     total = RunResult()
     for partition in deps.log.partitions():
         end = deps.log.high_water(partition)
@@ -97,6 +114,7 @@ def run_seal(deps: ConformDeps, business_date: date) -> int:
 
     Idempotent. Rows that arrive later coexist until the next seal.
     """
+    check_lake(deps)
     rows = 0
     for table in PARTITIONED:
         if business_date not in deps.lake.dates(table):

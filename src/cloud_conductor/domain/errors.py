@@ -138,4 +138,4 @@ class ChecksumMismatch(Permanent):
 
 class CursorGap(Permanent):
     code = "CC-221"
-    hint = "conductor replay"
+    hint = "conductor replay --rebuild"

@@ -106,6 +106,7 @@ def due_dates(deps: CloseDeps, now: datetime) -> list[date]:
     due again under another mapping.
     """
     with deps.lake_lock():
+        conform.check_lake(deps.conform)
         newest: dict[date, int] = {}
         for table in FACT_TABLES:
             for found, seq in deps.conform.lake.newest(table).items():

@@ -131,9 +131,10 @@ def reconcile(deps: CloseDeps, dates: Sequence[date]) -> Reconciliation:
     scopes[EVERY_STORE, dates[-1]].append(ledger_level)
     levels = tuple(_over_all(level, scopes) for level in LEVELS)
     breaks = tuple(found for level in levels for found in level.breaks)
-    equations = tuple(_equations(controls, breaks, pairing))
+    is_read = ledger_level.state != "not_connected"
+    equations = tuple(_equations(controls, breaks, pairing)) if is_read else ()
     outcome = Reconciliation(levels=levels, equations=equations, breaks=breaks)
-    flow.record_all(deps.books, scopes)
+    flow.record_all(deps.books, scopes, (dates[0], dates[-1]))
     log.info(
         "reconcile.finished",
         extra={
@@ -159,9 +160,11 @@ def _held(deps: CloseDeps, dates: Sequence[date]) -> _Held:
     with deps.lake_lock():
         facts = {one: split(conform.day_facts(lake, one)) for one in dates}
         settled = {
-            name: lake.read(name, _around(lake.dates(name), dates))
-            for name in ("tenders", "payouts", "payout_entries")
+            name: lake.read(name, _around(lake.dates(name), dates, SETTLED_WITHIN))
+            for name in ("payouts", "payout_entries")
         }
+        taken = _around(lake.dates("tenders"), dates, 2 * SETTLED_WITHIN)
+        settled["tenders"] = lake.read("tenders", taken)
     with deps.books.engine.connect() as connection:
         booked = books.entries(connection, states=IN_BOOKS)
     by_day: dict[tuple[str, str], list[EntryRow]] = defaultdict(list)
@@ -193,10 +196,9 @@ def _scopes_with_breaks(deps: CloseDeps) -> set[tuple[str, date]]:
     }
 
 
-def _around(present: Sequence[date], dates: Sequence[date]) -> list[date]:
-    """Partitions in which a tender of the dates may have been settled, or been taken before them."""
-    first, last = dates[0] - SETTLED_WITHIN, dates[-1] + SETTLED_WITHIN
-    return [one for one in present if first <= one <= last]
+def _around(present: Sequence[date], dates: Sequence[date], within: timedelta) -> list[date]:
+    """Partitions within a time of the dates. A payout near them names tenders still older."""
+    return [one for one in present if dates[0] - within <= one <= dates[-1] + within]
 
 
 def _control(

@@ -23,7 +23,7 @@ from cloud_conductor.adapters.pos.square import client as square
 from cloud_conductor.adapters.pos.square.decode import SquareDecoder
 from cloud_conductor.adapters.pos.square.webhooks import SquareVerifier
 from cloud_conductor.adapters.secrets.references import resolve
-from cloud_conductor.conform.flow import ConformDeps
+from cloud_conductor.conform.flow import ConformDeps, check_lake
 from cloud_conductor.domain.config import Config, SourceConfig
 from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.domain.stores import Store
@@ -230,6 +230,7 @@ class House:
 
     def query(self, sql: str) -> Any:
         """An Arrow table: one SELECT over the latest version of every table."""
+        check_lake(self.conform_deps)
         return run_query(self.lake, sql)
 
     def _engine(self, file: Any) -> Engine:

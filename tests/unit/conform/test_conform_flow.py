@@ -297,7 +297,7 @@ def test_a_lake_that_lost_commits_is_noticed(tmp_path: Path) -> None:
         house.log.append([event("order", order(line("a", 1000), name="O2"))])
         house.lake.root.rename(tmp_path / "elsewhere")
         again = House(tmp_path / "a", [store()])
-        with again, pytest.raises(CursorGap, match="not of one piece"):
+        with again, pytest.raises(CursorGap, match="files of the lake are gone"):
             run_conform(again.deps)
 
 
