@@ -45,7 +45,8 @@ docs: .venv/.dev  ## write the generated reference pages anew
 
 bench: .venv/.bench  ## every benchmark, one after the other; one only: make bench ARGS=intake
 	@set -- bench/bench_*$(ARGS)*.py; test -e "$$1" || { echo "no bench/bench_*$(ARGS)*.py"; exit 1; }; \
-	for file in "$$@"; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
+	missed=; for file in "$$@"; do echo "== $$file"; $(BIN)/python "$$file" || missed="$$missed $$file"; done; \
+	test -z "$$missed" || { echo "goals missed in:$$missed"; exit 1; }
 
 clean:  ## forget the environments and caches; lakes and state stay
 	rm -rf .venv $(TOOLS) .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -64,11 +64,6 @@ def emit_json(value: Any) -> None:
     click.echo(msgspec.json.encode(value, order="deterministic").decode())
 
 
-def is_drawing() -> bool:
-    """Progress and colour only where a person looks (stderr is a terminal, no CI)."""
-    return sys.stderr.isatty() and not os.environ.get("CI")
-
-
 def screen(*, to_stderr: bool = False) -> "Console":
     """Where things are drawn: as wide as the terminal; off a terminal COLUMNS, else 100 columns."""
     from rich.console import Console

@@ -243,11 +243,6 @@ def gateway_server(app: AsgiApp, host: str, port: int) -> GatewayServer:
     )
 
 
-def serve_gateway(app: AsgiApp, host: str, port: int) -> None:
-    """Serve until the process is asked to stop; then drain."""
-    gateway_server(app, host, port).run()
-
-
 def _is_signed(door: Door, headers: Mapping[bytes, bytes], body: bytes) -> bool:
     """Signed with one of the keys that are valid now."""
     verify = door.verifier.verify

@@ -38,10 +38,6 @@ def to_us(instant: datetime) -> int:
     return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
-def from_us(micros: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=micros)
-
-
 class EntryRow(msgspec.Struct, frozen=True, kw_only=True):
     """One entry version as stored (R-13.1). Instants in microseconds UTC, dates in ISO text."""
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table, func, select, update
+from sqlalchemy import Connection, Engine, Table, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cloud_conductor.domain.errors import LeaseLost
@@ -191,17 +191,6 @@ def counts(engine: Engine) -> dict[tuple[str, str], int]:
     """(source, first outcome) -> events."""
     with engine.connect() as connection:
         return {(row.source, row.outcome): row.events for row in connection.execute(select(COUNT))}
-
-
-def open_counts(engine: Engine) -> dict[str, int]:
-    """Source -> events in quarantine now."""
-    query = (
-        select(QUARANTINE.c.source, func.count().label("events"))
-        .where(QUARANTINE.c.state == OPEN)
-        .group_by(QUARANTINE.c.source)
-    )
-    with engine.connect() as connection:
-        return {row.source: row.events for row in connection.execute(query)}
 
 
 def note_release(engine: Engine, seq: int, *, attempts: int, author: str, now: datetime) -> None:

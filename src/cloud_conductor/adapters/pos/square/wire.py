@@ -10,9 +10,9 @@ the decoder parses both anyway, and a regular expression on every line costs mor
 """
 
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 AMOUNT_MAX = 10**15
 DECIMAL_PATTERN = r"^[0-9]{1,12}(\.[0-9]{1,6})?$"
@@ -463,9 +463,3 @@ class GiftCardActivityHook(Wire, frozen=True):
     """Webhook gift_card.activity.created, gift_card.activity.updated."""
 
     data: GiftCardActivityData
-
-
-class AnyObject(Wire, frozen=True):
-    """A body of which only the shape matters: an event without facts of its own."""
-
-    data: Any = field(default=None)
