@@ -34,6 +34,7 @@ Background = Callable[[], Coroutine[Any, Any, None]]
 
 START_SECONDS_MAX = 20.0
 SAVE_EVERY_SECONDS = 1.0
+PIECES = 8  # of a body that drips
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,26 +157,43 @@ class Simulator:
 
     async def _serve(self, request: Request, scope: Scope, send: Send) -> None:
         """Answer one vendor request, struck by whatever the plan draws for it."""
-        method, path = request.method, request.path
-        if slow := self.faults.draw("slow", method, path):
+        method, path, draw = request.method, request.path, self.faults.draw
+        if slow := draw("slow", method, path):
             await asyncio.sleep(slow.seconds)
-        if limited := self.faults.draw("rate_limited", method, path):
+        if limited := draw("rate_limited", method, path):
             wait = {"retry-after": f"{max(1, round(limited.seconds))}"}
             await _write(send, self.fault_answer(429, "too many requests", wait))
-        elif self.faults.draw("error_500_before", method, path):
+            return
+        if draw("error_500_before", method, path):
             await _write(send, self.fault_answer(500, "planned fault, nothing happened", {}))
+            return
+        answer = self._dated(await self.handle(request), request)
+        if late := draw("slow_reply", method, path):
+            await asyncio.sleep(late.seconds)
+        hang_up = scope["extensions"]["sandbox.hang_up"]
+        if draw("lose_reply", method, path):
+            await hang_up()
+            return
+        if draw("error_500_after", method, path):
+            answer = self.fault_answer(500, "planned fault, it happened", {})
+        if draw("cut", method, path):
+            await _write_part(send, answer)
+            await hang_up()
+        elif dripping := draw("slow_body", method, path):
+            await _write(send, answer, seconds=dripping.seconds)
         else:
-            answer = self._dated(await self.handle(request))
-            if self.faults.draw("lose_reply", method, path):
-                await scope["extensions"]["sandbox.hang_up"]()
-                return
-            if self.faults.draw("error_500_after", method, path):
-                answer = self.fault_answer(500, "planned fault, it happened", {})
             await _write(send, answer)
 
-    def _dated(self, answer: Answer) -> Answer:
+    def _dated(self, answer: Answer, request: Request) -> Answer:
+        """With the vendor's Date, and as the vendor's schema is by now."""
         now = self.clock.now().timestamp() if self.clock else time.time()
-        return replace(answer, headers={**answer.headers, "date": formatdate(now, usegmt=True)})
+        if skew := self.faults.draw("clock_skew", request.method, request.path):
+            now += skew.seconds
+        return replace(
+            answer,
+            body=self.faults.drifted(answer.body, request.path),
+            headers={**answer.headers, "date": formatdate(now, usegmt=True)},
+        )
 
     def _faults(self, request: Request) -> Answer:
         """`/sandbox/faults`: GET tells, POST adds, DELETE clears."""
@@ -224,13 +242,30 @@ async def _read(scope: Scope, receive: Receive) -> Request:
     )
 
 
-async def _write(send: Send, answer: Answer) -> None:
-    """Send one whole answer."""
+async def _write(send: Send, answer: Answer, *, seconds: float = 0.0) -> None:
+    """Send one whole answer, its body in PIECES over `seconds` if asked."""
+    await send(_head(answer))
+    size = max(1, -(-len(answer.body) // PIECES))
+    rest = answer.body
+    while seconds and len(rest) > size:
+        await send({"type": "http.response.body", "body": rest[:size], "more_body": True})
+        rest = rest[size:]
+        await asyncio.sleep(seconds / PIECES)
+    await send({"type": "http.response.body", "body": rest})
+
+
+async def _write_part(send: Send, answer: Answer) -> None:
+    """Send the head and the first half of the body."""
+    await send(_head(answer))
+    half = answer.body[: len(answer.body) // 2]
+    await send({"type": "http.response.body", "body": half, "more_body": True})
+
+
+def _head(answer: Answer) -> dict[str, Any]:
     headers = {"content-type": "application/json", **answer.headers}
     raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
     raw.append((b"content-length", str(len(answer.body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
-    await send({"type": "http.response.body", "body": answer.body})
+    return {"type": "http.response.start", "status": answer.status, "headers": raw}
 
 
 class _HangUpProtocol(HttpToolsProtocol):

@@ -64,14 +64,30 @@ class _Face:
         if request.path == "/oauth2/authorize":
             target = oauth.authorize(self._seller.state, Ask({}, {}, request.query))
             return Answer(302, b"", {"location": target})
-        raw = self._seller.call_raw(request.method, request.path, _body(request), request.query)
+        body = _body(request)
+        self._between_pages(request, body)
+        raw = self._seller.call_raw(request.method, request.path, body, request.query)
         self._dispatcher.wake()
         version = request.headers.get("square-version", API_VERSION)
         return Answer(200, raw, {"square-version": version})
 
+    def _between_pages(self, request: Request, body: dict[str, Any]) -> None:
+        """What may happen while a client reads one page after another."""
+        cursor = body.get("cursor") or request.query.get("cursor")
+        if not cursor or request.path.startswith("/sandbox/"):
+            return
+        draw = self._seller.state.faults.draw
+        if draw("cursor_reset", request.method, request.path):
+            raise invalid("INVALID_CURSOR", "The cursor is not valid.", "cursor")
+        if draw("page_shift", request.method, request.path):
+            self._seller.shift(request.path, str(cursor))
+
     def _is_authorized(self, request: Request) -> bool:
         kind, _, given = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer":
+            return False
+        if self._seller.state.faults.draw("expire_token", request.method, request.path):
+            oauth.expire(self._seller.state, given)
             return False
         known = hmac.compare_digest(given.encode(), self._token.encode())
         return known or oauth.is_alive(self._seller.state, given)

@@ -88,6 +88,14 @@ def revoke(state: State, ask: Ask) -> Json:
     return {"success": True}
 
 
+def expire(state: State, access: str) -> None:
+    """End an access token now; its refresh token goes on. Others are not known here."""
+    kept = state.table("access_tokens").get(access)
+    if kept is not None:
+        kept["expires_at"] = state.now()
+        state.revision += 1
+
+
 def is_alive(state: State, access: str) -> bool:
     """Whether an access token opens the API now."""
     kept = state.table("access_tokens").get(access)

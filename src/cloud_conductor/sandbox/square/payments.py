@@ -220,7 +220,7 @@ def capture(state: State, payment: Json) -> None:
         for tender in order["tenders"]:
             if tender["payment_id"] == payment["id"]:
                 tender["card_details"]["status"] = "CAPTURED"
-    _update(state, payment)
+    touch(state, payment)
     _settle(state, payment)
 
 
@@ -233,7 +233,7 @@ def _settle(state: State, payment: Json) -> None:
         payment["processing_fee"] = [
             {"effective_at": state.now(), "type": "INITIAL", "amount_money": fee}
         ]
-        _update(state, payment)
+        touch(state, payment)
 
 
 def complete(state: State, ask: Ask) -> Json:
@@ -262,7 +262,7 @@ def cancel(state: State, ask: Ask) -> Json:
     order = state.get("orders", payment["order_id"])
     order["tenders"] = [one for one in order["tenders"] if one["payment_id"] != payment["id"]]
     pricing.total(order, payment["total_money"]["currency"])
-    _update(state, payment)
+    touch(state, payment)
     orders.touch(state, order)
     return {"payment": payment}
 
@@ -290,7 +290,8 @@ def _stamp(state: State, payment: Json) -> None:
     payment["version_token"] = hashlib.sha256(text.encode()).hexdigest()[:33]
 
 
-def _update(state: State, payment: Json) -> None:
+def touch(state: State, payment: Json) -> None:
+    """Make a new version of a payment and say so."""
     payment["updated_at"] = state.later(payment["updated_at"])
     _stamp(state, payment)
     _emit(state, payment, "updated")
@@ -301,7 +302,7 @@ def note_refund(state: State, payment: Json, refund: Json) -> None:
     back = payment.get("refunded_money", {}).get("amount", 0) + refund["amount_money"]["amount"]
     payment["refunded_money"] = money(back, refund["amount_money"]["currency"])
     payment.setdefault("refund_ids", []).append(refund["id"])
-    _update(state, payment)
+    touch(state, payment)
 
 
 def _emit(state: State, payment: Json, verb: str) -> None:

@@ -22,6 +22,7 @@ from cloud_conductor.sandbox.square import (
     loyalty,
     oauth,
     orders,
+    paging,
     payments,
     payouts,
     people,
@@ -193,6 +194,25 @@ class Seller:
             if not key:
                 return msgspec.json.encode(_guarded(handler, self.state, ask))
             return self._once(f"{method} {path} {key}", handler, ask)
+
+    def shift(self, path: str, cursor: str) -> None:
+        """Change the first object that a reader with this cursor has not seen: its page moves.
+
+        Knows the lists that are read by `updated_at`; others stay as they are.
+        """
+        kind, change = {
+            "/v2/orders/search": ("orders", orders.touch),
+            "/v2/payments": ("payments", payments.touch),
+        }.get(path, ("", None))
+        if change is None:
+            return
+        with self._turn:
+            seen = paging.decode_cursor(cursor)
+            rows = self.state.table(kind).values()
+            unread = [one for one in rows if (one["updated_at"], one["id"]) > seen]
+            if unread:
+                change(self.state, min(unread, key=lambda one: (one["updated_at"], one["id"])))
+                self.state.revision += 1
 
     def _once(self, name: str, handler: Handler, ask: Ask) -> bytes:
         """Answer a write once per key; refusals are not remembered."""

@@ -12,9 +12,11 @@ import base64
 import contextlib
 import hashlib
 import hmac
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlsplit
+
+import msgspec
 
 from cloud_conductor.sandbox.square.state import Delivery, State
 
@@ -114,6 +116,7 @@ class Dispatcher:
     retry_seconds: float = 0.5
     workers: int = WORKERS
     _queue: asyncio.Queue[Delivery] = field(default_factory=asyncio.Queue)
+    _bodies: dict[str, str] = field(default_factory=dict)
 
     def wake(self) -> None:
         """Take up what was emitted since the last time."""
@@ -167,11 +170,25 @@ class Dispatcher:
             self._end(delivery, "acknowledged")
             if self._strike("duplicate", delivery):
                 await self._send(wire, subscription, delivery, fault="duplicate")
+            await self._remind(wire, subscription, delivery)
         elif delivery.attempts >= ATTEMPTS_MAX:
             self._end(delivery, "failed")
         else:
             pause = self.retry_seconds * 2.0 ** (delivery.attempts - 1)
             self._later(min(pause, PAUSE_SECONDS_MAX), delivery)
+
+    async def _remind(self, wire: Wire, subscription: Json, delivery: Delivery) -> None:
+        """Tell of the object's version before this one again, as an event of its own (`stale`)."""
+        event = msgspec.json.decode(delivery.body)
+        name = str(event["data"].get("id", ""))
+        older = self._bodies.get(name)
+        self._bodies[name] = delivery.body
+        if older is None or not self._strike("stale", delivery):
+            return
+        event_id = self.state.new_id("events")
+        body = msgspec.json.encode(msgspec.json.decode(older) | {"event_id": event_id}).decode()
+        late = replace(delivery, event_id=event_id, body=body)
+        await self._send(wire, subscription, late, fault="stale")
 
     def _later(self, seconds: float, delivery: Delivery) -> None:
         asyncio.get_running_loop().call_later(seconds, self._queue.put_nowait, delivery)
@@ -186,7 +203,8 @@ class Dispatcher:
         self, wire: Wire, subscription: Json, delivery: Delivery, *, fault: str | None = None
     ) -> int | None:
         """Post one signed event; gives the status, or None if no answer came in time."""
-        url, body = subscription["notification_url"], delivery.body.encode()
+        url = subscription["notification_url"]
+        body = self.state.faults.drifted(delivery.body.encode(), delivery.type)
         key = "forged" if fault == "forge" else subscription["signature_key"]
         headers = {
             "content-type": "application/json",

@@ -100,6 +100,8 @@ class XeroSandbox:
 
     def _call(self, request: Request) -> Answer:
         """One API call: token, tenant, form, limits, then the organisation."""
+        if self.faults.draw("expire_token", request.method, request.path):
+            self.identity.expire(request.headers.get("authorization", ""))
         access = self.identity.check(request.headers.get("authorization", ""))
         tenant = request.headers.get("xero-tenant-id", "")
         if tenant != self.organisation.books.organisation_id and (tenant or not access.custom):
