@@ -5,9 +5,9 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cloud_conductor.accounting import audit
-from cloud_conductor.accounting.audit import Act, Link
 from cloud_conductor.accounting.outbox import Waiting, batch_id, batches
+from cloud_conductor.domain import audit
+from cloud_conductor.domain.audit import Act, Link
 
 DAY = date(2026, 11, 1)
 AT = datetime(2026, 11, 23, tzinfo=UTC)

@@ -6,13 +6,11 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
-from cloud_conductor.accounting import audit
-from cloud_conductor.accounting.audit import Act
+from cloud_conductor.domain.audit import Act
 from cloud_conductor.domain.config import ApprovalConfig
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.ledger import LedgerAdapter
-from cloud_conductor.state.accounting import AuditRow, Writer, to_us
-from cloud_conductor.state.tables.accounting import AUDIT
+from cloud_conductor.state.accounting import Writer, to_us
 
 log = logging.getLogger("conductor")
 
@@ -39,10 +37,7 @@ class BooksDeps:
 
 def record_acts(deps: BooksDeps, writer: Writer, acts: Iterable[Act]) -> None:
     """Extend the audit chain in the transaction of the acts themselves (R-15.1)."""
-    links = audit.extend(writer.audit_seq, writer.audit_hash, acts, deps.clock.now())
-    if links:
-        writer.insert(AUDIT, [AuditRow(link.seq, link.record, link.hash) for link in links])
-        writer.audit_seq, writer.audit_hash = links[-1].seq, links[-1].hash
+    writer.record(acts, deps.clock.now())
 
 
 def say(event: str, **fields: object) -> None:

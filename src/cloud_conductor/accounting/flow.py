@@ -11,8 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from cloud_conductor.accounting import audit, outbox, posting
-from cloud_conductor.accounting.audit import Act, Flaw
+from cloud_conductor.accounting import outbox, posting
 from cloud_conductor.accounting.deps import BooksDeps, record_acts, say
 from cloud_conductor.accounting.flow_breaks import (
     accept_break,
@@ -31,6 +30,8 @@ from cloud_conductor.accounting.flow_drafts import (
     redraft,
     withheld_of,
 )
+from cloud_conductor.domain import audit
+from cloud_conductor.domain.audit import Act, Flaw
 from cloud_conductor.domain.errors import OutcomeUnknown, Permanent, Transient
 from cloud_conductor.ports.ledger import LedgerDocument, PostingOutcome
 from cloud_conductor.state import accounting as books

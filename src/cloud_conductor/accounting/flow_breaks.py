@@ -5,10 +5,10 @@ from datetime import date
 
 import msgspec
 
-from cloud_conductor.accounting.audit import Act
 from cloud_conductor.accounting.breaks import Break
 from cloud_conductor.accounting.deps import BooksDeps, record_acts, say
 from cloud_conductor.accounting.levels import LevelResult
+from cloud_conductor.domain.audit import Act
 from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.state import accounting as books
 from cloud_conductor.state.accounting import BreakRow, LevelRow, Writer

@@ -11,9 +11,9 @@ import msgspec
 from msgspec.structs import replace
 
 from cloud_conductor.accounting import approval, posting, versions
-from cloud_conductor.accounting.audit import Act
 from cloud_conductor.accounting.deps import BooksDeps, record_acts, say
 from cloud_conductor.accounting.journal import DayEntries
+from cloud_conductor.domain.audit import Act
 from cloud_conductor.domain.journal import KIND_ORDER, EntryKind, JournalEntry, posting_key
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.state import accounting as books

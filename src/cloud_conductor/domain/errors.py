@@ -6,7 +6,8 @@ ConductorError                   code, hint, context
 |   |-- VendorUnavailable        no answer, or a 5xx
 |   |-- OutcomeUnknown           a write was sent and its answer lost: look up, never re-send blindly
 |   |-- LeaseLost                another process took over
-|   `-- DiskPressure             not enough space left to promise durability
+|   |-- DiskPressure             not enough space left to promise durability
+|   `-- TooManyRequests          a caller of our own API asked too often
 `-- Permanent                    a person must act
     |-- ConfigError              conductor.toml is wrong or incomplete
     |-- MissingExtra             an optional package is not installed
@@ -17,7 +18,12 @@ ConductorError                   code, hint, context
     |-- ApprovalRefused          segregation of duties (R-15.3)
     |-- UnknownCurrency          not ISO 4217 (R-1.2)
     |-- ChecksumMismatch         bytes differ from their digest
-    `-- CursorGap                a table's position does not meet the log's
+    |-- CursorGap                a table's position does not meet the log's
+    |-- BadRequest               what a caller sent cannot be understood
+    |-- NotAuthenticated         nobody is signed in
+    |-- NotAllowed               a role, a store or an origin that may not
+    |-- NotFound                 no such record
+    `-- Conflict                 the record is in another state, or the key was used for other content
 
 Bad *data* is not here: it is a `Finding`, returned, quarantined with its original bytes.
 """
@@ -75,6 +81,11 @@ class LeaseLost(Transient):
 class DiskPressure(Transient):
     code = "CC-105"
     hint = "conductor doctor"
+
+
+class TooManyRequests(Transient):
+    code = "CC-106"
+    hint = "wait as long as Retry-After says"
 
 
 class Permanent(ConductorError):
@@ -139,3 +150,28 @@ class ChecksumMismatch(Permanent):
 class CursorGap(Permanent):
     code = "CC-221"
     hint = "conductor replay --rebuild"
+
+
+class BadRequest(Permanent):
+    code = "CC-230"
+    hint = "see /api/v1/openapi.json"
+
+
+class NotAuthenticated(Permanent):
+    code = "CC-231"
+    hint = "conductor users link NAME"
+
+
+class NotAllowed(Permanent):
+    code = "CC-232"
+    hint = "conductor users list"
+
+
+class NotFound(Permanent):
+    code = "CC-233"
+    hint = "look it up again: it may have another id or belong to another store"
+
+
+class Conflict(Permanent):
+    code = "CC-234"
+    hint = "read the record again and repeat what still applies"

@@ -69,6 +69,13 @@ ERRORS: dict[str, Explanation] = {
         "answers 503, so that the vendor keeps the event and sends it again.",
         "Free or add disk space below the state and lake folders, then: conductor doctor.",
     ),
+    "CC-106": Explanation(
+        "TooManyRequests",
+        "A caller of the REST API asked more often than it may.",
+        "Each signed-in person, API key and address has a number of requests a minute, so that one "
+        "caller cannot slow the intake of webhooks. Nothing was done by the refused request.",
+        "Wait as long as Retry-After says; raise requests_per_minute in [serve] if that is too little.",
+    ),
     "CC-200": Explanation(
         "Permanent",
         "The same act would give the same answer again; a person must change something.",
@@ -145,6 +152,39 @@ ERRORS: dict[str, Explanation] = {
         "was appended.",
         "Run conductor replay: it compares every table and date with the log and changes nothing; with "
         "--rebuild it makes the processed zone anew.",
+    ),
+    "CC-230": Explanation(
+        "BadRequest",
+        "A request to the REST API cannot be understood.",
+        "A parameter or a field is missing, unknown or of another type; `errors` names each with a "
+        "pointer. Writes also need Content-Type: application/json and an Idempotency-Key.",
+        "Compare the request with /api/v1/openapi.json (conductor openapi prints it).",
+    ),
+    "CC-231": Explanation(
+        "NotAuthenticated",
+        "Nobody is signed in, or the session, link or API key is not valid any more.",
+        "Sessions and keys expire, a one-time link works once, and a key can be revoked.",
+        "Ask for a new link: conductor users link NAME. For a program: conductor keys create.",
+    ),
+    "CC-232": Explanation(
+        "NotAllowed",
+        "The request is understood, and the caller may not do it.",
+        "No role of the user allows it, the store is outside of their scope, or a browser sent it from "
+        "another site.",
+        "conductor users list shows roles and stores; somebody with the role admin changes them.",
+    ),
+    "CC-233": Explanation(
+        "NotFound",
+        "There is no such record, or none that the caller may see.",
+        "The id is misspelt, or the record belongs to a store outside of the caller's scope.",
+        "Look it up by any part of its id: GET /api/v1/find?q=...",
+    ),
+    "CC-234": Explanation(
+        "Conflict",
+        "The record is not in the state that the request needs, or an Idempotency-Key was used before "
+        "for another request.",
+        "Somebody else was faster, or a program uses one key for two acts.",
+        "Read the record again; take a new Idempotency-Key for each act.",
     ),
 }
 

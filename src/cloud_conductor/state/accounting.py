@@ -1,6 +1,6 @@
 """Operations on the books: what the accounting room reads, and one writing transaction at a time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -22,6 +22,8 @@ from sqlalchemy import (
     update,
 )
 
+from cloud_conductor.domain import audit
+from cloud_conductor.domain.audit import Act
 from cloud_conductor.domain.journal import EntryKind, JournalEntry
 from cloud_conductor.ports.ledger import DocumentType, Posting
 from cloud_conductor.state.tables.accounting import AUDIT, BATCH, BREAK, DAY, ENTRY, HEAD, LEVEL
@@ -189,6 +191,13 @@ class Writer:
     def insert(self, table: Table, rows: Sequence[msgspec.Struct]) -> None:
         if rows:
             self.connection.execute(insert(table), [msgspec.structs.asdict(row) for row in rows])
+
+    def record(self, acts: Iterable[Act], at: datetime) -> None:
+        """Extend the audit chain in the transaction of the acts themselves (R-15.1)."""
+        links = audit.extend(self.audit_seq, self.audit_hash, acts, at)
+        if links:
+            self.insert(AUDIT, [AuditRow(link.seq, link.record, link.hash) for link in links])
+            self.audit_seq, self.audit_hash = links[-1].seq, links[-1].hash
 
     def update_entry(self, posting_key: str, **values: Any) -> None:
         statement = update(ENTRY).where(ENTRY.c.posting_key == posting_key).values(**values)
