@@ -150,3 +150,36 @@ def test_a_late_offline_sale_makes_a_delta_of_its_day(town: Town):
     outcome = town.reconcile()
     assert open_breaks(outcome) == set()
     assert outcome.is_green
+
+
+def test_a_second_return_of_what_was_returned_is_found_whatever_the_till_allowed(town: Town):
+    """INV-07: S1's line comes back again; the simulated till is made to forget the first time."""
+    town.seller.state.table("returns_of").clear()
+    call = town.seller.call
+    location = town.truth["stores"][0]["location_id"]
+    search = {"location_ids": [location], "query": {}}
+    orders = call("POST", "/v2/orders/search", search)["orders"]
+    returns = [one for order in orders for one in order.get("returns", ())]
+    first = next(one for one in returns if one["return_line_items"][0]["name"] == "Wool scarf")
+    (sold,) = first["return_line_items"]
+    again = {"source_line_item_uid": sold["source_line_item_uid"], "quantity": sold["quantity"]}
+    back = {"source_order_id": first["source_order_id"], "return_line_items": [again]}
+    order = {"location_id": location, "returns": [back]}
+    call("POST", "/v2/orders", {"idempotency_key": "again", "order": order})
+    source = call("GET", f"/v2/orders/{first['source_order_id']}")["order"]
+    payment = town.seller.state.table("payments")[source["tenders"][0]["payment_id"]]
+    refunded = payment.pop("refunded_money")
+    refund = {"idempotency_key": "r", "payment_id": payment["id"], "amount_money": refunded}
+    call("POST", "/v2/refunds", refund)
+    town.seller.set_clock(datetime.fromisoformat("2026-11-25T12:00:00-05:00"))
+    town.close_due()
+
+    found = {
+        (one.code, one.key.partition(":")[0], one.business_date)
+        for one in town.reconcile([date(2026, 11, 23)]).breaks
+        if one.level == "L2"
+    }
+    assert found == {
+        ("D03", "line", date(2026, 11, 23)),
+        ("D03", "payment", date(2026, 11, 23)),
+    }

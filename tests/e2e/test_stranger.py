@@ -231,7 +231,7 @@ def free_port() -> int:
 def ordered(*arguments: str) -> str:
     """Run a command that must succeed; gives its standard output."""
     done = conductor(*arguments, environ=SECRETS)
-    assert done.returncode == 0, f"{arguments}: {done.stderr}"
+    assert done.returncode == 0, f"{arguments}: {done.stderr}\n{done.stdout}"
     return done.stdout
 
 

@@ -13,7 +13,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloud_conductor.accounting import flow, journal
+from cloud_conductor.accounting import flow, journal, returned
 from cloud_conductor.accounting.breaks import LEVELS, Break, Level, Scope
 from cloud_conductor.accounting.equation import Equation, ledger_totals, store_day_equation
 from cloud_conductor.accounting.facts import DayFacts, split
@@ -89,6 +89,7 @@ class _Held(msgspec.Struct, frozen=True):
     booked: Sequence[EntryRow]
     by_day: Mapping[tuple[str, str], Sequence[EntryRow]]
     quarantined: frozenset[str]
+    over_returned: Mapping[tuple[str, date], Sequence[Break]]
 
     def of_store(self, table: str, store: str) -> pa.Table:
         """Rows of one store over all dates of the span."""
@@ -165,6 +166,7 @@ def _held(deps: CloseDeps, dates: Sequence[date]) -> _Held:
         }
         taken = _around(lake.dates("tenders"), dates, 2 * SETTLED_WITHIN)
         settled["tenders"] = lake.read("tenders", taken)
+        over = _over_returned(deps, facts)
     with deps.books.engine.connect() as connection:
         booked = books.entries(connection, states=IN_BOOKS)
     by_day: dict[tuple[str, str], list[EntryRow]] = defaultdict(list)
@@ -176,7 +178,53 @@ def _held(deps: CloseDeps, dates: Sequence[date]) -> _Held:
         booked=booked,
         by_day=dict(by_day),
         quarantined=quarantined_ids(deps),
+        over_returned=over,
     )
+
+
+def _over_returned(
+    deps: CloseDeps, facts: Mapping[date, Mapping[str, Mapping[str, pa.Table]]]
+) -> dict[tuple[str, date], list[Break]]:
+    """Store-day -> what came back on it beyond what was sold, whenever that was (INV-07)."""
+    lake = deps.conform.lake
+    found: list[returned.Sold] = []
+    sales = sorted({one for rows in _all(facts, "sale_lines") for one in returned.originals(rows)})
+    if sales:
+        columns = returned.LINE_COLUMNS
+        sold = lake.read("sale_lines", columns=columns, where=("sale_id", sales))
+        back = lake.read("sale_lines", columns=columns, where=("return_of_sale_id", sales))
+        found += returned.returned_lines(
+            pa.concat_tables(
+                [
+                    sold.filter(pc.equal(sold["event"], "sale")),
+                    back.filter(pc.equal(back["event"], "return")),
+                ]
+            )
+        )
+    payments = sorted({one for rows in _all(facts, "tenders") for one in returned.paid_back(rows)})
+    if payments:
+        columns = returned.TENDER_COLUMNS
+        paid = lake.read("tenders", columns=columns, where=("tender_id", payments))
+        back = lake.read("tenders", columns=columns, where=("original_tender_id", payments))
+        found += returned.refunded_tenders(
+            pa.concat_tables(
+                [
+                    paid.filter(pc.equal(paid["event"], "payment")),
+                    back.filter(pc.equal(back["event"], "refund")),
+                ]
+            )
+        )
+    currency = {store.store: store.currency for store in deps.stores}
+    by_day: dict[tuple[str, date], list[Break]] = defaultdict(list)
+    for one in found:
+        by_day[one.store, one.on] += returned.over_returned([one], currency[one.store])
+    return dict(by_day)
+
+
+def _all(
+    facts: Mapping[date, Mapping[str, Mapping[str, pa.Table]]], table: str
+) -> Iterable[pa.Table]:
+    return [one[table] for stores in facts.values() for one in stores.values() if table in one]
 
 
 def dates_with_breaks(deps: CloseDeps, *, since: date) -> list[date]:
@@ -233,7 +281,8 @@ def _store_day_levels(
     )
     children = {name: getattr(day, name) for name in ("sale_lines", "sale_services", "sale_taxes")}
     yield compare_records(control, wide["sales"])
-    yield compare_totals(control, day.sales, children)
+    over = held.over_returned.get((scope.store, scope.business_date), ())
+    yield compare_totals(control, day.sales, children, over)
     yield compare_tenders(
         scope,
         day.of_closed_sales(day.sale_tenders),

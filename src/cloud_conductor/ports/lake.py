@@ -1,6 +1,6 @@
 """The processed zone: open tables partitioned by business_date, each with its own position."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
@@ -45,8 +45,12 @@ class Lake(Protocol):
         dates: Sequence[date] | None = None,
         *,
         columns: Sequence[str] | None = None,
+        where: tuple[str, Collection[str]] | None = None,
     ) -> pa.Table:
-        """Latest version per key (and of the parent), tombstones left out, sorted by key."""
+        """Latest version per key (and of the parent), tombstones left out, sorted by key.
+
+        where: a text column and values; only objects (sales, payouts, ...) with a row that has one.
+        """
         ...
 
     def digest(self, table: str, business_date: date) -> str:

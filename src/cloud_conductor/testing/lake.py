@@ -66,6 +66,31 @@ class LakeContract:
         assert reader.dates("sales") == [DAY, NEXT_DAY]
         assert reader.read("sales", [DAY], columns=["sale_id"]).to_pydict() == {"sale_id": ["b"]}
 
+    def test_objects_are_found_by_any_row_that_names_a_value(self, open_lake: OpenLake) -> None:
+        """Whole objects, in their latest version, whatever their date."""
+        lake = open_lake()
+        sales = rows("sales", sale("a"), sale("b", 2, business_date=NEXT_DAY), sale("c'"))
+        lines = rows(
+            "sale_lines",
+            a_line("a", "1"),
+            a_line("b", "1", 1, business_date=NEXT_DAY, return_of_sale_id="a"),
+            a_line("b", "1", 2, business_date=NEXT_DAY, return_of_sale_id="a"),
+            a_line("b", "2", 2, business_date=NEXT_DAY, return_of_sale_id=None),
+            a_line("c'", "1"),
+        )
+        for table, given in (("sales", sales), ("sale_lines", lines)):
+            assert lake.append(table, given, app=APP, lo=0, hi=2)
+
+        def found(table: str, column: str, *values: str) -> list[tuple[str, ...]]:
+            read = lake.read(table, where=(column, values)).to_pylist()
+            names = ("sale_id", "line_uid")
+            return [tuple(one[name] for name in names if name in one) for one in read]
+
+        assert found("sale_lines", "return_of_sale_id", "a", "?") == [("b", "1"), ("b", "2")]
+        assert found("sale_lines", "sale_id", "c'", "a") == [("a", "1"), ("c'", "1")]
+        assert found("sales", "sale_id", "b") == [("b",)]
+        assert found("sales", "sale_id", "nobody") == []
+
     def test_appending_what_a_table_has_adds_nothing(self, open_lake: OpenLake) -> None:
         given = rows("sales", sale("a"))
         assert open_lake().append("sales", given, app=APP, lo=0, hi=5)

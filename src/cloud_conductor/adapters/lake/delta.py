@@ -12,7 +12,7 @@ One instance per process and thread: handles are held, because opening one grows
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from urllib.parse import unquote
@@ -146,6 +146,7 @@ class DeltaLake:
         dates: Sequence[date] | None = None,
         *,
         columns: Sequence[str] | None = None,
+        where: tuple[str, Collection[str]] | None = None,
     ) -> pa.Table:
         """Latest version per key and business date, tombstones out, sorted; see ports.lake.Lake."""
         schema = TABLES[table]
@@ -155,12 +156,13 @@ class DeltaLake:
         uris = self.uris(table, dates)
         if not uris or (parent and not parent_uris):
             return wanted.empty_table()
-        query = _latest(table, uris)
+        objects = _objects(table, uris, *where) if where else ""
+        query = _latest(table, uris, objects)
         if parent:
             name, keys = parent
             same = (*keys, "business_date", "version_rank", "version_digest")
             query = (
-                f"select c.* from ({query}) c semi join ({_latest(name, parent_uris)}) p"
+                f"select c.* from ({query}) c semi join ({_latest(name, parent_uris, objects)}) p"
                 f" on {' and '.join(f'c.{column} = p.{column}' for column in same)}"
             )
         query = f"select {', '.join(wanted.names)} from ({query}) order by {', '.join(KEYS[table])}"
@@ -255,26 +257,41 @@ def _date_of(uri: str) -> date | None:
     return date.fromisoformat(rest.partition("/")[0]) if found else None
 
 
-def _latest(table: str, uris: Sequence[str]) -> str:
+def _latest(table: str, uris: Sequence[str], objects: str = "") -> str:
     """SQL: the winning version of every key and business date, tombstones left out (INV-14).
+
+    objects: SQL that limits the rows to some objects of the vendor's, from `_objects`.
 
     Newest first, at one rank the larger digest; a tombstone beats the row of its own version; equal
     versions are equal rows, of which the one that came first is kept.
     """
+    has_state = "state" in TABLES[table].names
+    moved = f"(state = '{MOVED}') desc, " if has_state else ""
+    rows = (
+        f"select * from {_files(table, uris)} {objects} qualify row_number() over ("
+        f"partition by business_date, {', '.join(KEYS[table])}"
+        f" order by version_rank desc, version_digest desc, {moved}log_seq) = 1"
+    )
+    return f"select * from ({rows}) where state <> '{MOVED}'" if has_state else rows
+
+
+def _objects(table: str, uris: Sequence[str], column: str, values: Collection[str]) -> str:
+    """SQL: only objects of which some row, of any version, has one of the values."""
+    (key, *_) = (name for name in KEYS[table] if name.endswith("_id") and name != "merchant_id")
+    wanted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
+    assert column in TABLES[table].names, column
+    found = f"select {key} from {_files(table, uris)} where {column} in ({wanted})"
+    return f"where {key} in ({found})"
+
+
+def _files(table: str, uris: Sequence[str]) -> str:
     files = ", ".join(_quoted(uri) for uri in uris)
     hive = (
         "hive_partitioning=true, hive_types={'business_date': date}"
         if table in PARTITIONED
         else "hive_partitioning=false"
     )
-    has_state = "state" in TABLES[table].names
-    moved = f"(state = '{MOVED}') desc, " if has_state else ""
-    rows = (
-        f"select * from read_parquet([{files}], {hive}) qualify row_number() over ("
-        f"partition by business_date, {', '.join(KEYS[table])}"
-        f" order by version_rank desc, version_digest desc, {moved}log_seq) = 1"
-    )
-    return f"select * from ({rows}) where state <> '{MOVED}'" if has_state else rows
+    return f"read_parquet([{files}], {hive})"
 
 
 def _quoted(path: str) -> str:
