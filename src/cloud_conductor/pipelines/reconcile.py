@@ -190,7 +190,7 @@ def _over_returned(
     found: list[returned.Sold] = []
     sales = sorted({one for rows in _all(facts, "sale_lines") for one in returned.originals(rows)})
     if sales:
-        columns = returned.LINE_COLUMNS
+        columns: Sequence[str] = returned.LINE_COLUMNS
         sold = lake.read("sale_lines", columns=columns, where=("sale_id", sales))
         back = lake.read("sale_lines", columns=columns, where=("return_of_sale_id", sales))
         found += returned.returned_lines(
