@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from cloud_conductor.sandbox.square.money import half_even, money
@@ -25,6 +26,21 @@ def refund(state: State, payment: Json, refunded: Json) -> None:
     """Take a card refund out of the balance; the fee of the charge is kept, the refund has none."""
     names = {"payment_id": payment["id"], "refund_id": refunded["id"]}
     _add(state, payment, "REFUND", -refunded["amount_money"]["amount"], 0, names)
+
+
+def dispute(state: State, payment: Json, kind: str, amount: int, dispute_id: str) -> None:
+    """Hold an amount back while it is disputed (OPEN_DISPUTE), or release it (DISPUTE)."""
+    names = {"payment_id": payment["id"], "dispute_id": dispute_id}
+    _add(state, payment, kind, amount, 0, names)
+
+
+def instant_fee(state: State, location: Json, amount: int) -> int:
+    """Charge a payout at once: 1.5 % of what goes out, half to even, in an entry of its own."""
+    fee = half_even(Fraction(15, 1000) * amount)
+    zero = money(0, location["currency"])
+    payment = {"location_id": location["id"], "total_money": zero}
+    _add(state, payment, "DEPOSIT_FEE", 0, fee, {})
+    return fee
 
 
 def _add(

@@ -43,8 +43,9 @@ def open_shift(state: State, ask: Ask) -> Json:
     body = ask.body
     location = state.get("locations", str(body.get("location_id")))
     currency = location["currency"]
-    if _open_at(state, location["id"]):
-        raise invalid("CONFLICT", "A shift is already open at this location.")
+    device = body.get("device", {"name": "Register 1"})
+    if _open_at(state, location["id"], device.get("id", "")):
+        raise invalid("CONFLICT", "A shift is already open at this register.")
     float_ = amount_of(body.get("opened_cash_money"), currency, "opened_cash_money")
     now = state.now()
     shift = {
@@ -58,7 +59,7 @@ def open_shift(state: State, ask: Ask) -> Json:
         "cash_paid_in_money": money(0, currency),
         "cash_paid_out_money": money(0, currency),
         "expected_cash_money": money(float_, currency),
-        "device": body.get("device", {"name": "Register 1"}),
+        "device": device,
         "created_at": now,
         "updated_at": now,
         "location_id": location["id"],
@@ -85,29 +86,44 @@ def add_event(state: State, ask: Ask) -> Json:
     return {"cash_drawer_shift_event": _note(state, shift, kind, amount, ask.body)}
 
 
+def end_shift(state: State, ask: Ask) -> Json:
+    """POST /sandbox/cash-drawers/shifts/{id}/end; sandbox only: the drawer waits to be counted."""
+    shift = state.get("drawer_shifts", ask.params["id"])
+    if shift["state"] != "OPEN":
+        raise invalid("BAD_REQUEST", f"The shift is {shift['state']}.")
+    shift["state"] = "ENDED"
+    shift["ended_at"] = shift["updated_at"] = state.now()
+    return {"cash_drawer_shift": shift}
+
+
 def close_shift(state: State, ask: Ask) -> Json:
     """POST /sandbox/cash-drawers/shifts/{id}/close {closed_cash_money}; sandbox only."""
     shift = state.get("drawer_shifts", ask.params["id"])
-    if shift["state"] != "OPEN":
+    if shift["state"] not in {"OPEN", "ENDED"}:
         raise invalid("BAD_REQUEST", f"The shift is {shift['state']}.")
     currency = shift["opened_cash_money"]["currency"]
     counted = amount_of(ask.body.get("closed_cash_money"), currency, "closed_cash_money")
     shift["state"] = "CLOSED"
-    shift["ended_at"] = shift["closed_at"] = shift["updated_at"] = state.now()
+    shift["closed_at"] = shift["updated_at"] = state.now()
+    shift.setdefault("ended_at", shift["closed_at"])
     shift["closed_cash_money"] = money(counted, currency)
     return {"cash_drawer_shift": shift}
 
 
-def note_cash(state: State, location_id: str, kind: str, amount: int) -> None:
-    """Note a cash movement in the open shift of a location, if there is one."""
-    shift = _open_at(state, location_id)
+def note_cash(state: State, payment: Json, kind: str, amount: int) -> None:
+    """Note a cash movement in the open shift of the payment's register, if there is one.
+
+    A payment that names no register is taken at the one that has no id.
+    """
+    device = payment.get("device_details", {}).get("device_id", "")
+    shift = _open_at(state, payment["location_id"], device)
     if shift is not None:
         _note(state, shift, kind, amount, {})
 
 
-def _open_at(state: State, location_id: str) -> Json | None:
+def _open_at(state: State, location_id: str, device_id: str) -> Json | None:
     for shift in reversed(state.table("drawer_shifts").values()):
-        if shift["location_id"] == location_id:
+        if shift["location_id"] == location_id and shift["device"].get("id", "") == device_id:
             return shift if shift["state"] == "OPEN" else None
     return None
 
@@ -185,6 +201,7 @@ def events(state: State, ask: Ask) -> Json:
 ROUTES = (
     ("POST", "/sandbox/cash-drawers/shifts", open_shift),
     ("POST", "/sandbox/cash-drawers/shifts/{id}/events", add_event),
+    ("POST", "/sandbox/cash-drawers/shifts/{id}/end", end_shift),
     ("POST", "/sandbox/cash-drawers/shifts/{id}/close", close_shift),
     ("GET", "/v2/cash-drawers/shifts", listing),
     ("GET", "/v2/cash-drawers/shifts/{id}", get),

@@ -157,6 +157,20 @@ def give_back(state: State, payment: Json, amount: int) -> None:
     )
 
 
+def refund_onto(state: State, gift_card_id: str, payment: Json, amount: int) -> None:
+    """Load a refund of another means of payment onto a card (R-9.12)."""
+    card = state.get("gift_cards", gift_card_id)
+    if card["state"] != "ACTIVE":
+        raise invalid("BAD_REQUEST", f"The gift card is {card['state']}.", "destination_id")
+    details = {
+        "amount_money": money(amount, card["balance_money"]["currency"]),
+        "payment_id": payment["id"],
+    }
+    _add(
+        state, card, "REFUND", amount, payment["location_id"], {"refund_activity_details": details}
+    )
+
+
 def get(state: State, ask: Ask) -> Json:
     """GET /v2/gift-cards/{id}."""
     return {"gift_card": state.get("gift_cards", ask.params["id"])}

@@ -75,8 +75,23 @@ def reprice(state: State, order: Json, location: Json) -> None:
     rules = pricing.Rules(currency, location["country"], frozenset(untaxed))
     pricing.price(order, rules)
     if order.get("returns"):
-        returns.price_returns(state, order, currency)
+        returns.price_returns(
+            state, order, currency, lambda entry: _sale_of(state, entry, location)
+        )
     pricing.total(order, currency)
+
+
+def _sale_of(state: State, entry: Json, location: Json) -> Json:
+    """Price what comes back without a receipt as if it were sold now; the sale is not kept."""
+    wanted = entry["return_line_items"]
+    lines = [{"uid": f"back-{at}", **line} for at, line in enumerate(wanted, 1)]
+    sale: Json = {"line_items": lines, "taxes": entry.pop("return_taxes")}
+    sale = msgspec.json.decode(msgspec.json.encode(sale))
+    reprice(state, sale, location)
+    entry["return_line_items"] = [
+        {"source_line_item_uid": line["uid"], "quantity": line["quantity"]} for line in lines
+    ]
+    return {**sale, "id": "", "state": "COMPLETED"}
 
 
 def _resolve_lines(state: State, order: Json, currency: str) -> list[str]:

@@ -5,15 +5,24 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+import msgspec
+
 from cloud_conductor.sandbox.square import balance, drawers, gift_cards, orders, paging, pricing
-from cloud_conductor.sandbox.square.errors import declined, invalid
+from cloud_conductor.sandbox.square.errors import SquareError, declined, invalid
 from cloud_conductor.sandbox.square.money import NICKEL_CURRENCIES, amount_of, money, nickel
 from cloud_conductor.sandbox.square.settlement import complete_if_settled
 from cloud_conductor.sandbox.square.state import Ask, State
 
 Json = dict[str, Any]
 
-COPIED = ("reference_id", "customer_id", "team_member_id", "note", "buyer_email_address")
+COPIED = (
+    "reference_id",
+    "customer_id",
+    "team_member_id",
+    "note",
+    "buyer_email_address",
+    "device_details",
+)
 
 
 def create(state: State, ask: Ask) -> Json:
@@ -38,6 +47,8 @@ def create(state: State, ask: Ask) -> Json:
         raise invalid("VALUE_TOO_LOW", "amount_money must be greater than 0.", "amount_money")
     named = _named_order(state, body, location, amount)
     payment = _payment(state, body, location, amount, tip)
+    if str(body["source_id"]).startswith("cnon:") and "declined" in str(body["source_id"]):
+        raise _declined(state, payment, named)
     _take(state, payment, body)
     if body["source_id"] == "CASH" and named:
         orders.round_for_cash(state, named, amount)
@@ -54,6 +65,18 @@ def create(state: State, ask: Ask) -> Json:
     complete_if_settled(state, order)
     orders.touch(state, order)
     return {"payment": shown}
+
+
+def _declined(state: State, payment: Json, order: Json | None) -> SquareError:
+    """Refuse a card; the try to pay an order is kept as a FAILED payment, which an event tells."""
+    if order is not None:
+        _write_card(state, payment, brand="VISA", last_4="0002")
+        payment["status"] = payment["card_details"]["status"] = "FAILED"
+        payment["order_id"] = order["id"]
+        state.table("payments")[payment["id"]] = payment
+        _stamp(state, payment)
+        _emit(state, payment, "created")
+    return declined("CARD_DECLINED", "Authorization error: 'CARD_DECLINED'")
 
 
 def _location(state: State, body: Json) -> Json:
@@ -121,8 +144,6 @@ def _take(state: State, payment: Json, body: Json) -> None:
         gift_cards.redeem(state, source, total["amount"], payment)
         _write_card(state, payment, brand="SQUARE_GIFT_CARD", last_4=source[-4:])
     elif source.startswith("cnon:"):
-        if "declined" in source:
-            raise declined("CARD_DECLINED", "Authorization error: 'CARD_DECLINED'")
         brand, last_4 = ("VISA", "1111") if "visa" in source else ("MASTERCARD", "9029")
         _write_card(state, payment, brand=brand, last_4=last_4)
     else:
@@ -143,7 +164,7 @@ def _take_cash(state: State, payment: Json, body: Json) -> None:
         "buyer_supplied_money": money(given, currency),
         "change_back_money": money(given - total, currency),
     }
-    drawers.note_cash(state, payment["location_id"], "CASH_TENDER_PAYMENT", total)
+    drawers.note_cash(state, payment, "CASH_TENDER_PAYMENT", total)
 
 
 def _write_card(state: State, payment: Json, *, brand: str, last_4: str) -> None:
@@ -246,6 +267,64 @@ def complete(state: State, ask: Ask) -> Json:
     return {"payment": payment}
 
 
+def update(state: State, ask: Ask) -> Json:
+    """PUT /v2/payments/{id}: the tip of an approved payment, as Square allows before capture."""
+    payment = state.get("payments", ask.params["id"])
+    if payment["status"] != "APPROVED":
+        raise invalid("BAD_REQUEST", f"Payment is {payment['status']}.")
+    currency = payment["amount_money"]["currency"]
+    tip = amount_of((ask.body.get("payment") or {}).get("tip_money"), currency, "tip_money")
+    payment["tip_money"] = money(tip, currency)
+    payment["total_money"] = money(payment["amount_money"]["amount"] + tip, currency)
+    order = state.get("orders", payment["order_id"])
+    order["tenders"] = [
+        _tender(payment) if one["payment_id"] == payment["id"] else one for one in order["tenders"]
+    ]
+    pricing.total(order, currency)
+    touch(state, payment)
+    orders.touch(state, order)
+    return {"payment": payment}
+
+
+def duplicate(state: State, ask: Ask) -> Json:
+    """POST /sandbox/payments/{id}/duplicate: sandbox only.
+
+    The card is charged once more for the same order, as a till does that lost the first answer
+    (R-9.17): the order then names two captured payments.
+    """
+    first = state.get("payments", ask.params["id"])
+    if first["status"] != "COMPLETED" or not is_processed(first):
+        raise invalid("BAD_REQUEST", "Only a captured card payment is charged twice.")
+    now = state.now()
+    second = msgspec.json.decode(msgspec.json.encode(first))
+    second |= {"id": state.new_id("payments"), "created_at": now, "updated_at": now}
+    for name in ("processing_fee", "refunded_money", "refund_ids"):
+        second.pop(name, None)
+    state.table("payments")[second["id"]] = second
+    order = state.get("orders", first["order_id"])
+    order["tenders"].append(_tender(second))
+    pricing.total(order, second["total_money"]["currency"])
+    _stamp(state, second)
+    _emit(state, second, "created")
+    _settle(state, second)
+    orders.touch(state, order)
+    return {"payment": second}
+
+
+def fail(state: State, ask: Ask) -> Json:
+    """POST /sandbox/payments/{id}/fail: sandbox only.
+
+    The issuer declines an offline payment that was not captured yet; its order stays as it is
+    (R-2.6).
+    """
+    payment = state.get("payments", ask.params["id"])
+    if payment["status"] not in {"APPROVED", "PENDING"}:
+        raise invalid("BAD_REQUEST", f"Payment is {payment['status']}.")
+    payment["status"] = payment["card_details"]["status"] = "FAILED"
+    touch(state, payment)
+    return {"payment": payment}
+
+
 def cancel(state: State, ask: Ask) -> Json:
     """POST /v2/payments/{id}/cancel: void an approved payment; its tender leaves the order."""
     payment = state.get("payments", ask.params["id"])
@@ -257,7 +336,7 @@ def cancel(state: State, ask: Ask) -> Json:
         payment["card_details"]["card_payment_timeline"]["voided_at"] = state.now()
     if payment["source_type"] == "CASH":
         amount = payment["total_money"]["amount"]
-        drawers.note_cash(state, payment["location_id"], "CASH_TENDER_CANCELLED_PAYMENT", amount)
+        drawers.note_cash(state, payment, "CASH_TENDER_CANCELLED_PAYMENT", amount)
     gift_cards.give_back(state, payment, payment["total_money"]["amount"])
     order = state.get("orders", payment["order_id"])
     order["tenders"] = [one for one in order["tenders"] if one["payment_id"] != payment["id"]]
@@ -346,6 +425,9 @@ ROUTES = (
     ("POST", "/v2/payments", create),
     ("GET", "/v2/payments", listing),
     ("GET", "/v2/payments/{id}", get),
+    ("PUT", "/v2/payments/{id}", update),
+    ("POST", "/sandbox/payments/{id}/duplicate", duplicate),
+    ("POST", "/sandbox/payments/{id}/fail", fail),
     ("POST", "/v2/payments/{id}/complete", complete),
     ("POST", "/v2/payments/{id}/cancel", cancel),
     ("POST", "/v2/orders/{id}/pay", pay_order),

@@ -16,13 +16,19 @@ Json = dict[str, Any]
 def send(state: State, ask: Ask) -> Json:
     """POST /sandbox/payouts: sandbox only; Square makes payouts by its own schedule.
 
-    {location_id, until?, entry_ids?, arrival_date?, paid?}: pays the location's unpaid balance
-    entries effective before `until` (default now), or just the named ones. Emits payout.sent, and
-    payout.paid too unless `paid` is false (then POST /sandbox/payouts/{id}/paid does).
+    {location_id, until?, entry_ids?, arrival_date?, paid?, instant?}: pays the location's unpaid
+    balance entries effective before `until` (default now), or just the named ones; an instant one
+    pays all that is there and costs a fee of its own. Emits payout.sent, and payout.paid too
+    unless `paid` is false (then POST /sandbox/payouts/{id}/paid does).
     """
     body = ask.body
     location = state.get("locations", str(body.get("location_id")))
     until = paging.instant_text(body.get("until"), "until")
+    if body.get("instant"):
+        waiting = sum(
+            e["net_amount_money"]["amount"] for e in balance.unpaid(state, location["id"])
+        )
+        balance.instant_fee(state, location, max(waiting, 0))
     chosen = [
         entry
         for entry in balance.unpaid(state, location["id"])
@@ -43,7 +49,7 @@ def send(state: State, ask: Ask) -> Json:
         "amount_money": money(net, location["currency"]),
         "destination": {"type": "BANK_ACCOUNT", "id": f"bact:{location['id']}"},
         "version": 1,
-        "type": "BATCH",
+        "type": "SIMPLE" if body.get("instant") else "BATCH",
         "payout_fee": [],
         "arrival_date": body.get("arrival_date", today.isoformat()),
         "end_to_end_id": state.secret("end_to_end_ids"),

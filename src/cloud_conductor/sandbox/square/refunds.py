@@ -30,10 +30,14 @@ def create(state: State, ask: Ask) -> Json:
     Settles the open return order whose source is the payment's order and whose amount is this
     one; without such an order Square's own rule holds: a new completed return order with one
     custom amount. Card refunds are PENDING in the answer and COMPLETED in the next event.
+    `destination_id` names a gift card for a refund onto it, EXTERNAL (with `external_details`) for
+    money given back outside Square. `unlinked` refunds have no payment: see `_unlinked`.
     """
     body = ask.body
     if not body.get("idempotency_key"):
         raise invalid("MISSING_REQUIRED_PARAMETER", "Field must be set.", "idempotency_key")
+    if body.get("unlinked"):
+        return _unlinked(state, body)
     payment = state.get("payments", str(body.get("payment_id") or ""))
     currency = payment["total_money"]["currency"]
     amount = amount_of(body.get("amount_money"), currency, "amount_money")
@@ -41,21 +45,69 @@ def create(state: State, ask: Ask) -> Json:
     order = orders.open_return_for(state, payment, amount)
     if order is None:
         order = _bare_return(state, payment, amount, currency)
-    refund = _refund(state, body, payment, order)
+    target = str(body.get("destination_id") or "")
+    is_card = payment["source_type"] == "CARD" or target in state.table("gift_cards")
+    kind = "EXTERNAL" if target == "EXTERNAL" else "CARD" if is_card else payment["source_type"]
+    refund = _refund(state, body, payment, kind)
+    refund["order_id"] = order["id"]
     state.table("refunds")[refund["id"]] = refund
     order.setdefault("refunds", []).append(_order_view(refund))
     pricing.total(order, currency)
     _emit(state, refund, "created")
     shown = dict(refund)
-    _give(state, payment, refund, amount)
-    if refund["status"] == "PENDING":
-        refund["status"] = "COMPLETED"
-        refund["updated_at"] = state.later(refund["updated_at"])
-        _emit(state, refund, "updated")
+    if target in state.table("gift_cards"):
+        gift_cards.refund_onto(state, target, payment, amount)
+    elif target != "EXTERNAL":
+        _give(state, payment, refund, amount)
+    _complete(state, refund)
     payments.note_refund(state, payment, refund)
     complete_if_settled(state, order)
     orders.touch(state, order)
     return {"refund": shown}
+
+
+def _unlinked(state: State, body: Json) -> Json:
+    """Give money back without a payment of ours (R-9.11): to CASH, EXTERNAL or a card nonce.
+
+    `order_id` may name an open return order it settles; else the refund has no order at all.
+    """
+    location = state.get("locations", str(body.get("location_id")))
+    currency, target = location["currency"], str(body.get("destination_id") or "")
+    amount = amount_of(body.get("amount_money"), currency, "amount_money")
+    kind = target if target in {"CASH", "EXTERNAL"} else "CARD"
+    if amount <= 0 or not target:
+        raise invalid("MISSING_REQUIRED_PARAMETER", "Field must be set.", "destination_id")
+    given: Json = {
+        "id": None,
+        "location_id": location["id"],
+        "total_money": body["amount_money"],
+        **{name: body[name] for name in ("device_details",) if body.get(name)},
+    }
+    refund = _refund(state, body, given, kind)
+    order = state.get("orders", body["order_id"]) if body.get("order_id") else None
+    if order is not None:
+        refund["order_id"] = order["id"]
+        order.setdefault("refunds", []).append(_order_view(refund))
+        pricing.total(order, currency)
+    state.table("refunds")[refund["id"]] = refund
+    _emit(state, refund, "created")
+    shown = dict(refund)
+    if kind == "CARD":
+        balance.refund(state, given, refund)
+    elif kind == "CASH":
+        drawers.note_cash(state, given, "CASH_TENDER_REFUND", amount)
+    _complete(state, refund)
+    if order is not None:
+        complete_if_settled(state, order)
+        orders.touch(state, order)
+    return {"refund": shown}
+
+
+def _complete(state: State, refund: Json) -> None:
+    if refund["status"] == "PENDING":
+        refund["status"] = "COMPLETED"
+        refund["updated_at"] = state.later(refund["updated_at"])
+        _emit(state, refund, "updated")
 
 
 def _check(payment: Json, amount: int) -> None:
@@ -93,22 +145,27 @@ def _bare_return(state: State, payment: Json, amount: int, currency: str) -> Jso
     return order
 
 
-def _refund(state: State, body: Json, payment: Json, order: Json) -> Json:
-    now = state.now()
-    card = payment["source_type"] == "CARD"
-    kinds = {"CARD": "CARD", "CASH": "CASH", "EXTERNAL": "EXTERNAL"}
+def _refund(state: State, body: Json, payment: Json, kind: str) -> Json:
+    """Write a refund to a CARD, CASH or EXTERNAL; `payment` without id: an unlinked one."""
+    now, number = state.now(), state.new_id("refunds")
     refund: Json = {
-        "id": f"{payment['id']}_{state.new_id('refunds')}",
-        "status": "PENDING" if card else "COMPLETED",
+        "id": f"{payment['id']}_{number}" if payment["id"] else number,
+        "status": "PENDING" if kind == "CARD" else "COMPLETED",
         "location_id": payment["location_id"],
-        "unlinked": False,
-        "destination_type": kinds[payment["source_type"]],
+        "unlinked": not payment["id"],
+        "destination_type": kind,
         "amount_money": dict(body["amount_money"]),
-        "payment_id": payment["id"],
-        "order_id": order["id"],
         "created_at": now,
         "updated_at": now,
     }
+    if payment["id"]:
+        refund["payment_id"] = payment["id"]
+    target = str(body.get("destination_id") or "")
+    if target in state.table("gift_cards"):
+        card = {"card_brand": "SQUARE_GIFT_CARD", "last_4": target[-4:]}
+        refund["destination_details"] = {"card_details": {"card": card}}
+    if target == "EXTERNAL":
+        refund["destination_details"] = {"external_details": body.get("external_details", {})}
     return refund | {name: body[name] for name in COPIED if body.get(name)}
 
 
@@ -118,7 +175,7 @@ def _order_view(refund: Json) -> Json:
         "id": refund["id"],
         "location_id": refund["location_id"],
         "transaction_id": refund["order_id"],
-        "tender_id": refund["payment_id"],
+        "tender_id": refund.get("payment_id"),
         "created_at": refund["created_at"],
         "reason": refund.get("reason", "Refund via API"),
         "amount_money": refund["amount_money"],
@@ -131,7 +188,7 @@ def _give(state: State, payment: Json, refund: Json, amount: int) -> None:
     if payments.is_processed(payment):
         balance.refund(state, payment, refund)
     elif payment["source_type"] == "CASH":
-        drawers.note_cash(state, payment["location_id"], "CASH_TENDER_REFUND", amount)
+        drawers.note_cash(state, payment, "CASH_TENDER_REFUND", amount)
     else:
         gift_cards.give_back(state, payment, amount)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -16,12 +17,15 @@ Json = dict[str, Any]
 COPIED = ("name", "catalog_object_id", "catalog_version", "variation_name", "item_type", "note")
 
 
-def price_returns(state: State, order: Json, currency: str) -> None:
+def price_returns(
+    state: State, order: Json, currency: str, without_receipt: Callable[[Json], Json]
+) -> None:
     """Write every amount of `order["returns"]` and its `return_amounts`.
 
     Each return names a completed source order; each of its lines a source line and a quantity not
     returned yet. Amounts are the source line's own, cumulatively apportioned to the units given
-    back, so that any number of partial returns sums to the whole line.
+    back, so that any number of partial returns sums to the whole line. A return without a source
+    is priced as a sale of today: `without_receipt` gives that sale (R-9.11, R-10.3).
     """
     totals = dict.fromkeys(
         ("total_money", "tax_money", "discount_money", "tip_money", "service_charge_money"), 0
@@ -30,11 +34,14 @@ def price_returns(state: State, order: Json, currency: str) -> None:
         if "return_amounts" in entry:  # priced before: a later change of the order leaves it
             _add_amounts(totals, entry)
             continue
-        source = state.get("orders", entry.get("source_order_id", ""))
+        entry.setdefault("uid", state.new_id("uid"))
+        if entry.get("source_order_id"):
+            source = state.get("orders", entry["source_order_id"])
+            returned = returned_so_far(state, source["id"])
+        else:
+            source, returned = without_receipt(entry), {}
         if source["state"] != "COMPLETED":
             raise invalid("ORDER_UNPAID_NOT_RETURNABLE", "The source order is not paid.", "returns")
-        entry.setdefault("uid", state.new_id("uid"))
-        returned = returned_so_far(state, source["id"])
         for line in entry.get("return_line_items", []):
             _price_line(state, line, source, returned, currency)
         for charge in entry.get("return_service_charges", []):
@@ -57,6 +64,8 @@ def requested(wanted: list[Json]) -> list[Json]:
             for charge in entry.get("return_service_charges", [])
         ]
         one: Json = {"source_order_id": entry.get("source_order_id"), "return_line_items": lines}
+        if not entry.get("source_order_id"):
+            one = {name: entry[name] for name in ("return_line_items", "return_taxes")}
         kept.append({**one, "return_service_charges": charges} if charges else one)
     return kept
 
@@ -101,6 +110,8 @@ def _price_line(
         return money(part_of(value["amount"], before=before, now=now, whole=whole), currency)
 
     line.setdefault("uid", state.new_id("uid"))
+    if not source["id"]:
+        del line["source_line_item_uid"]
     line.update({name: sold[name] for name in COPIED if name in sold})
     line["base_price_money"] = dict(sold["base_price_money"])
     line["variation_total_price_money"] = share(sold["variation_total_price_money"])

@@ -15,6 +15,7 @@ from cloud_conductor.sandbox.clock import SandboxClock, format_instant, parse_in
 from cloud_conductor.sandbox.faults import FaultPlan
 from cloud_conductor.sandbox.square import (
     catalog,
+    disputes,
     drawers,
     events,
     gift_cards,
@@ -36,6 +37,7 @@ Handler = Callable[[State, Ask], Json]
 
 ROOMS = (
     catalog,
+    disputes,
     drawers,
     events,
     gift_cards,
@@ -58,6 +60,7 @@ DUMPED = {  # name in the dump: table
     "refunds": "refunds",
     "payouts": "payouts",
     "cash_drawer_shifts": "drawer_shifts",
+    "disputes": "disputes",
     "gift_cards": "gift_cards",
     "gift_card_activities": "gift_card_activities",
     "loyalty_programs": "loyalty_programs",
