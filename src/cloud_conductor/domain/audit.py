@@ -14,7 +14,10 @@ GENESIS = ""
 
 
 class AuditRecord(msgspec.Struct, frozen=True):
-    """Who did what to which record, when and why. before and after: content hashes, or empty."""
+    """Who did what to which record, when and why. before and after: content hashes, or empty.
+
+    source: the address or the run it came from, where one is known.
+    """
 
     seq: int
     at: datetime
@@ -24,6 +27,7 @@ class AuditRecord(msgspec.Struct, frozen=True):
     reason: str = ""
     before: str = ""
     after: str = ""
+    source: str = ""
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -35,6 +39,7 @@ class Act(msgspec.Struct, frozen=True):
     reason: str = ""
     before: str = ""
     after: str = ""
+    source: str = ""
 
 
 class Link(msgspec.Struct, frozen=True):
