@@ -20,11 +20,16 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
-import httpx
 import msgspec
 
+from cloud_conductor.adapters.connections import (
+    Connections,
+    NoReplyError,
+    NotConnectedError,
+    Wire,
+)
 from cloud_conductor.domain.errors import (
     ConductorError,
     ConfigError,
@@ -124,7 +129,8 @@ class _Call(msgspec.Struct, frozen=True):
 class HttpEngine:
     """Calls one vendor host. Thread-safe; close it when done.
 
-    name: the vendor's, for messages. wait and elapsed are the engine's clock (seconds).
+    name: the vendor's, for messages. wait and elapsed are the engine's clock (seconds). wire: what
+    carries the requests, connections to the host by default.
     """
 
     def __init__(
@@ -137,9 +143,9 @@ class HttpEngine:
         limits: Limits = LIMITS,
         wait: Callable[[float], None] = time.sleep,
         elapsed: Callable[[], float] = time.monotonic,
-        transport: httpx.BaseTransport | None = None,
+        wire: Wire | None = None,
     ) -> None:
-        loopback = _check_base_url(base_url)
+        _check_base_url(base_url)
         self.base_url = base_url.rstrip("/")
         self._name = name
         self._auth = auth if auth is not None else NoAuth()
@@ -147,11 +153,12 @@ class HttpEngine:
         self._wait = wait
         self._pace = CallWindow(limits.calls_per_minute, wait=wait, elapsed=elapsed)
         self._breaker = Breaker(limits.breaker_failures_max, limits.breaker_open_s, elapsed)
-        self._client = httpx.Client(
-            headers={"accept": "application/json", **(headers or {})},
-            timeout=httpx.Timeout(limits.timeout_s, connect=limits.connect_timeout_s),
-            transport=transport,
-            trust_env=not loopback,
+        self._headers = {"accept": "application/json", **(headers or {})}
+        self._prefix = urlsplit(self.base_url).path
+        self._wire: Wire = wire or Connections(
+            self.base_url,
+            timeout_s=limits.timeout_s,
+            connect_timeout_s=limits.connect_timeout_s,
         )
 
     def request(
@@ -186,7 +193,7 @@ class HttpEngine:
         raise AssertionError("the last attempt returns or raises")
 
     def close(self) -> None:
-        self._client.close()
+        self._wire.close()
 
     def _answer(self, call: _Call, credential: str) -> Response:
         answer = self._send(call, credential)
@@ -199,30 +206,21 @@ class HttpEngine:
     def _send(self, call: _Call, credential: str) -> Response:
         self._breaker.check(self._name)
         self._pace.take()
+        target = f"{call.path}?{urlencode(call.query)}" if call.query else call.path
+        headers = {**self._headers, **_headers(call, credential)}
         try:
-            answer = self._client.request(
-                call.method,
-                self.base_url + call.path,
-                content=call.json,
-                params=dict(call.query) if call.query else None,
-                headers=_headers(call, credential),
-            )
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            answer = self._wire.send(call.method, self._prefix + target, headers, call.json)
+        except NotConnectedError as error:
             self._breaker.failed()
             raise VendorUnavailable(f"{self._name} was not reached for {call}: {error}") from error
-        except httpx.TransportError as error:
+        except NoReplyError as error:
             self._breaker.failed()
-            raise call.lost(f"{self._name} gave no reply to {call}: {error!r}") from error
-        if answer.status_code >= 500:
+            raise call.lost(f"{self._name} gave no reply to {call}: {error}") from error
+        if answer.status >= 500:
             self._breaker.failed()
         else:
             self._breaker.worked()
-        return Response(
-            status=answer.status_code,
-            headers={name.lower(): value for name, value in answer.headers.items()},
-            body=answer.content,
-            url=str(answer.url),
-        )
+        return Response(answer.status, answer.headers, answer.body, self.base_url + target)
 
     def _error(self, answer: Response, call: _Call) -> ConductorError:
         detail = answer.body[:DETAIL_CHARS_MAX].decode("utf-8", "replace")
@@ -334,12 +332,11 @@ def _headers(call: _Call, credential: str) -> dict[str, str]:
     return headers
 
 
-def _check_base_url(base_url: str) -> bool:
-    """Whether the host is this machine. Credentials go out over TLS or not at all."""
+def _check_base_url(base_url: str) -> None:
+    """Credentials go out over TLS or not at all."""
     parts = urlsplit(base_url)
     loopback = parts.hostname in LOOPBACK
     if parts.scheme != "https" and not (parts.scheme == "http" and loopback):
         raise ConfigError(
             f"base_url {base_url!r} is not https: plain http is allowed to this machine only"
         )
-    return loopback

@@ -1,8 +1,9 @@
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import httpx
 import pytest
 
+from cloud_conductor.adapters.connections import NoReplyError, NotConnectedError, Reply
 from cloud_conductor.adapters.http import (
     Bearer,
     CallWindow,
@@ -19,7 +20,7 @@ from cloud_conductor.domain.errors import (
     VendorUnavailable,
 )
 
-Answer = httpx.Response | Exception
+Answer = Reply | Exception
 
 
 @dataclass
@@ -27,16 +28,24 @@ class Vendor:
     """A host that answers what it is given, in order; the last answer repeats. Its own clock."""
 
     answers: list[Answer]
-    seen: list[httpx.Request] = field(default_factory=list)
+    seen: list[Mapping[str, str]] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     now: float = 0.0
 
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.seen.append(request)
+    def send(
+        self, method: str, target: str, headers: Mapping[str, str], content: bytes | None
+    ) -> Reply:
+        assert method in {"GET", "POST"}
+        assert target.startswith("/")
+        assert (content is None) == (method == "GET")
+        self.seen.append(headers)
         answer = self.answers[min(len(self.seen), len(self.answers)) - 1]
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    def close(self) -> None:
+        self.answers = []
 
     def wait(self, seconds: float) -> None:
         self.waits.append(seconds)
@@ -50,13 +59,13 @@ class Vendor:
             limits=Limits(**limits),  # type: ignore[arg-type]
             wait=self.wait,
             elapsed=lambda: self.now,
-            transport=httpx.MockTransport(self),
+            wire=self,
         )
 
 
-def status(code: int, **headers: str) -> httpx.Response:
+def status(code: int, **headers: str) -> Reply:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.Response(code, content=b'{"a": 1 }', headers=named)
+    return Reply(code, named, b'{"a": 1 }')
 
 
 def read(engine: HttpEngine) -> Response:
@@ -104,10 +113,8 @@ def test_a_read_that_is_asked_to_wait_too_long_says_so_instead():
         (status(500), OutcomeUnknown),
         (status(400), VendorRefused),
         (status(403), VendorRefused),
-        (httpx.ReadTimeout("no reply"), OutcomeUnknown),
-        (httpx.RemoteProtocolError("closed"), OutcomeUnknown),
-        (httpx.ReadError("reset"), OutcomeUnknown),
-        (httpx.ConnectError("refused"), VendorUnavailable),
+        (NoReplyError("timed out"), OutcomeUnknown),
+        (NotConnectedError("refused"), VendorUnavailable),
     ],
 )
 def test_a_write_is_sent_once_whatever_comes_back(answer: Answer, raised: type[Exception]):
@@ -118,7 +125,7 @@ def test_a_write_is_sent_once_whatever_comes_back(answer: Answer, raised: type[E
 
 
 def test_a_search_by_post_is_a_read_when_the_caller_says_so():
-    vendor = Vendor([httpx.ReadTimeout("no reply"), status(200)])
+    vendor = Vendor([NoReplyError("timed out"), status(200)])
     assert vendor.engine().request("POST", "/search", json=b"{}", idempotent=True).status == 200
 
 
@@ -134,7 +141,7 @@ def test_a_refused_token_is_renewed_once_and_the_call_sent_again():
     tokens = ["old"]
     auth = Bearer(lambda: tokens[-1], renew=lambda: tokens.append("new") is None)
     assert write(vendor.engine(auth=auth)).status == 200
-    assert [r.headers["authorization"] for r in vendor.seen] == ["Bearer old", "Bearer new"]
+    assert [headers["authorization"] for headers in vendor.seen] == ["Bearer old", "Bearer new"]
 
 
 def test_a_token_that_stays_refused_is_an_error_after_one_renewal():
@@ -145,7 +152,7 @@ def test_a_token_that_stays_refused_is_an_error_after_one_renewal():
 
 
 def test_the_breaker_stops_calling_then_lets_one_call_through():
-    vendor = Vendor([httpx.ConnectError("refused")])
+    vendor = Vendor([NotConnectedError("refused")])
     engine = vendor.engine(attempts_max=1, breaker_failures_max=2, breaker_open_s=10.0)
     for _ in range(3):
         with pytest.raises(VendorUnavailable):
