@@ -5,6 +5,8 @@ own version table. Nothing but our own tables is looked at: the durable-executio
 beside them. Revisions only go forward: a step back is a restored backup.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from sqlalchemy import Connection, Engine, MetaData
 from cloud_conductor.state.engine import StateFile
 from cloud_conductor.state.tables import BOOKS, WORKER
 
-ROOMS = ("accounting", "conform", "governance", "ingest", "inventory")
+ROOMS = ("accounting", "conform", "governance", "ingest", "inventory", "publishing", "stores")
 _METADATA: dict[StateFile, MetaData] = {"worker": WORKER, "books": BOOKS}
 _LOCK = 7_421_003
 _FOLDER = Path(__file__).parent / "migrations"
@@ -29,12 +31,19 @@ def migrate(engine: Engine, file: StateFile) -> None:
 
     All or nothing, and one process at a time: others wait, then find it done.
     """
+    with alone(engine) as connection:
+        command.upgrade(_config(file, connection), "head")
+
+
+@contextmanager
+def alone(engine: Engine) -> Iterator[Connection]:
+    """A transaction that one process at a time is in, from its first look on."""
     with engine.begin() as connection:
         is_sqlite = engine.dialect.name == "sqlite"
         connection.exec_driver_sql(
             "BEGIN IMMEDIATE" if is_sqlite else f"select pg_advisory_xact_lock({_LOCK})"
         )
-        command.upgrade(_config(file, connection), "head")
+        yield connection
 
 
 def draft_revision(engine: Engine, file: StateFile, message: str) -> None:

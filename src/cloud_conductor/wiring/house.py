@@ -39,6 +39,7 @@ from cloud_conductor.state.engine import open_engine, state_url
 from cloud_conductor.state.lock import held
 from cloud_conductor.state.migrate import migrate
 from cloud_conductor.state.sealed import SealedStore, key_file
+from cloud_conductor.state.stores import keep_codes
 from cloud_conductor.wiring import config as loading
 from cloud_conductor.wiring import logs
 from cloud_conductor.wiring.query import run_query
@@ -219,9 +220,10 @@ class House:
         return given or f"http://{gateway.host}:{gateway.port}/hooks/{source}"
 
     def prepare(self) -> None:
-        """Bring the state databases to this version's schema."""
+        """Bring the state databases to this version's schema; refuse a store under a new code."""
         migrate(self.worker, "worker")
         migrate(self.books, "books")
+        keep_codes(self.books, self.stores)
 
     def prepare_ledger(self) -> None:
         """Make what documents will name and the ledger lacks: a tracking option per store."""
