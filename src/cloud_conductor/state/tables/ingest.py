@@ -37,3 +37,20 @@ SEALED = Table(
     Column("sealed", LargeBinary, nullable=False),
     Column("changed_us", BigInteger, nullable=False),
 )
+
+# Every landed file that was taken, by its latest content. state: taken (its records are events) or
+# whole (it is one event, in quarantine as a whole). mark: as the place told it, to skip unread.
+LANDED = Table(
+    "ingest_landed",
+    WORKER,
+    Column("source", Text, primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("mark", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("new_records", BigInteger, nullable=False),
+    Column("taken_us", BigInteger, nullable=False),
+    Column("problem", Text, nullable=False, default=""),
+)
