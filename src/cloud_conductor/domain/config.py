@@ -35,6 +35,51 @@ class GatewayConfig(_Section, frozen=True):
     body_bytes_max: int = 1_048_576
 
 
+class OidcConfig(_Section, frozen=True):
+    """Sign-in by an identity provider (extra [oidc]). user_claim: names a user of ours."""
+
+    issuer: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    user_claim: str = "email"
+
+
+class ServeConfig(_Section, frozen=True):
+    """REST and console. public_url: the address people use when a TLS proxy stands in front."""
+
+    public_url: str = ""
+    session_h: float = 12.0
+    requests_per_minute: int = 1_200
+    query_s_max: float = 20.0
+    oidc: OidcConfig = OidcConfig()
+
+
+class AlertRoute(_Section, frozen=True):
+    """Who is told: kinds and stores that go this way (none named: all), and the way.
+
+    webhook: reference to a Slack-compatible address. email: addresses; needs [alerts] smtp.
+    """
+
+    kinds: tuple[str, ...] = ()
+    stores: tuple[str, ...] = ()
+    severity: Literal["info", "warning", "critical"] = "warning"
+    webhook: str = ""
+    email: tuple[str, ...] = ()
+
+
+class AlertsConfig(_Section, frozen=True):
+    """When somebody is told. smtp: reference to `smtp://[user:password@]host:port`."""
+
+    smtp: str = ""
+    sender: str = ""
+    break_minor_min: int = 1_000
+    drawer_short_minor: int = 500
+    dead_till_min: int = 45
+    fresh_s_max: float = 900.0
+    again_h: float = 24.0
+    routes: dict[str, AlertRoute] = msgspec.field(default_factory=dict)
+
+
 class SourceConfig(_Section, frozen=True):
     """One POS connection. `notification_url` must be byte-identical to the vendor's subscription."""
 
@@ -105,6 +150,8 @@ class Config(_Section, frozen=True):
     state: StateConfig = StateConfig()
     lake: LakeConfig = LakeConfig()
     gateway: GatewayConfig = GatewayConfig()
+    serve: ServeConfig = ServeConfig()
+    alerts: AlertsConfig = AlertsConfig()
     sources: dict[str, SourceConfig] = msgspec.field(default_factory=dict)
     ledger: LedgerConfig | None = None
     stores: dict[str, StoreConfig] = msgspec.field(default_factory=dict)

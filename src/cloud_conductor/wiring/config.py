@@ -17,7 +17,16 @@ from cloud_conductor.domain.money import EXPONENTS
 FILE_NAME = "conductor.toml"
 ENV_PREFIX = "CONDUCTOR__"
 SECRET_KEYS = frozenset(
-    {"token", "signature_key", "client_id", "client_secret", "refresh_token", "key"}
+    {
+        "token",
+        "signature_key",
+        "client_id",
+        "client_secret",
+        "refresh_token",
+        "key",
+        "webhook",
+        "smtp",
+    }
 )
 SCHEMES = frozenset({"env", "file", "keyring", "state"})
 LEDGERS = ("xero",)
