@@ -7,7 +7,7 @@ from cloud_conductor.state.tables import WORKER
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers only an INTEGER key
 
 CHANGE = Table(
-    "publish_change",
+    "publishing_change",
     WORKER,
     Column("number", _NUMBER, primary_key=True, autoincrement=True),
     Column("source", Text, nullable=False),
@@ -20,7 +20,7 @@ CHANGE = Table(
 their messages are in the outbox."""
 
 MESSAGE = Table(
-    "publish_message",
+    "publishing_message",
     WORKER,
     Column("number", _NUMBER, primary_key=True, autoincrement=True),
     Column("channel", Text, nullable=False),
@@ -35,13 +35,13 @@ MESSAGE = Table(
     Column("sent_us", BigInteger, nullable=False),
     Column("error", Text, nullable=False),
     UniqueConstraint("channel", "message_id"),
-    Index("publish_message_waiting", "channel", "state", "store", "number"),
+    Index("publishing_message_waiting", "channel", "state", "store", "number"),
     sqlite_autoincrement=True,
 )
 """The outbox: one row per message and channel; `number` is the order within a store."""
 
 POSITION = Table(
-    "publish_position",
+    "publishing_position",
     WORKER,
     Column("name", Text, primary_key=True),
     Column("position", BigInteger, nullable=False),

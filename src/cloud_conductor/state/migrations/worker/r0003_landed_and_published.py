@@ -11,9 +11,9 @@ depends_on = None
 
 def upgrade() -> None:
     _ingest_landed()
-    _publish_change()
-    _publish_message()
-    _publish_position()
+    _publishing_change()
+    _publishing_message()
+    _publishing_position()
 
 
 def _ingest_landed() -> None:
@@ -33,9 +33,9 @@ def _ingest_landed() -> None:
     )
 
 
-def _publish_change() -> None:
+def _publishing_change() -> None:
     op.create_table(
-        "publish_change",
+        "publishing_change",
         sa.Column("number", _number(), autoincrement=True, nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("merchant_id", sa.Text(), nullable=False),
@@ -46,9 +46,9 @@ def _publish_change() -> None:
     )
 
 
-def _publish_message() -> None:
+def _publishing_message() -> None:
     op.create_table(
-        "publish_message",
+        "publishing_message",
         sa.Column("number", _number(), autoincrement=True, nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("message_id", sa.Text(), nullable=False),
@@ -66,13 +66,13 @@ def _publish_message() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(
-        "publish_message_waiting", "publish_message", ["channel", "state", "store", "number"]
+        "publishing_message_waiting", "publishing_message", ["channel", "state", "store", "number"]
     )
 
 
-def _publish_position() -> None:
+def _publishing_position() -> None:
     op.create_table(
-        "publish_position",
+        "publishing_position",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("position", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
