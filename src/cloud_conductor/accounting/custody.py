@@ -4,10 +4,10 @@ from datetime import date, timedelta
 from typing import Any
 
 import msgspec
-import pyarrow as pa
+import pyarrow.compute as pc
 
-from cloud_conductor.accounting.facts import DayFacts, only
-from cloud_conductor.accounting.legs import LEGS
+from cloud_conductor.accounting.facts import DAY, DayFacts, only
+from cloud_conductor.accounting.legs import Leg
 from cloud_conductor.accounting.mapping import slug
 from cloud_conductor.domain.findings import Finding
 
@@ -24,9 +24,13 @@ class CashMovement(msgspec.Struct, frozen=True):
 
 
 class Shift(msgspec.Struct, frozen=True, kw_only=True):
-    """A closed drawer session. Amounts are magnitudes; only over_short has a sign."""
+    """A closed drawer session. Amounts are magnitudes; only over_short has a sign.
+
+    day: place of its store-day in the facts it is of.
+    """
 
     shift_id: str
+    day: int
     opening_minor: int
     cash_sales_minor: int
     cash_refunds_minor: int
@@ -62,21 +66,24 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
 def closed_shifts(facts: DayFacts) -> list[Shift]:
     """Shifts that were counted, by id. An ended shift is not counted yet: it makes no entry."""
     rows = only(facts.cash_shifts, "state", ("closed",)).to_pylist()
-    events = facts.cash_events.to_pylist()
+    events: dict[tuple[int, str], list[dict[str, Any]]] = {}
+    for event in facts.cash_events.to_pylist():
+        events.setdefault((event[DAY], event["shift_id"]), []).append(event)
     return [
-        _shift(row, [event for event in events if event["shift_id"] == row["shift_id"]])
+        _shift(row, events.get((row[DAY], row["shift_id"]), []))
         for row in sorted(rows, key=lambda row: str(row["shift_id"]))
         if row["counted_minor"] is not None
     ]
 
 
-def uncounted(facts: DayFacts) -> list[str]:
-    """Ids of shifts that were closed without a count: they have no over/short and no bag (R-8.1)."""
-    rows = only(facts.cash_shifts, "state", ("closed",)).to_pylist()
-    return sorted(row["shift_id"] for row in rows if row["counted_minor"] is None)
+def uncounted(facts: DayFacts) -> list[tuple[int, str]]:
+    """(day, id) of shifts that were closed without a count: they have no over/short, no bag (R-8.1)."""
+    closed = only(facts.cash_shifts, "state", ("closed",))
+    rows = closed.filter(pc.is_null(closed["counted_minor"])).to_pylist()
+    return sorted((row[DAY], row["shift_id"]) for row in rows)
 
 
-def cash_legs(shift: Shift) -> pa.Table:
+def cash_legs(shift: Shift) -> list[Leg]:
     """Legs of CASH: over/short and what was paid out and in, one posting per shift (R-8.3)."""
     rows = [
         _leg("cash_over_short", -shift.over_short, shift, shift.shift_id),
@@ -92,14 +99,14 @@ def cash_legs(shift: Shift) -> pa.Table:
     for movement in shift.paid_ins:
         rows.append(_leg("undeposited_cash", movement.amount_minor, shift, movement.event_id))
         rows.append(_leg("cash_float", -movement.amount_minor, shift, movement.event_id))
-    return _table(rows)
+    return _moving(rows)
 
 
-def deposit_legs(shift: Shift) -> pa.Table:
+def deposit_legs(shift: Shift) -> list[Leg]:
     """Legs of DEPOSIT: the bag from undeposited cash to the bank."""
     if shift.deposit <= 0:
-        return LEGS.empty_table()
-    return _table(
+        return []
+    return _moving(
         [
             _leg("bank", shift.deposit, shift, shift.shift_id),
             _leg("undeposited_cash", -shift.deposit, shift, shift.shift_id),
@@ -146,6 +153,7 @@ def _shift(row: dict[str, Any], events: list[dict[str, Any]]) -> Shift:
     paid_out, paid_in = _amount(row, "paid_out_minor"), _amount(row, "paid_in_minor")
     return Shift(
         shift_id=row["shift_id"],
+        day=row[DAY],
         opening_minor=_amount(row, "opening_minor"),
         cash_sales_minor=_amount(row, "cash_sales_minor"),
         cash_refunds_minor=_amount(row, "cash_refunds_minor"),
@@ -182,10 +190,10 @@ def _amount(row: dict[str, Any], column: str) -> int:
     return abs(int(row[column] or 0))
 
 
-def _leg(role: str, amount: int, shift: Shift, fact_id: str) -> dict[str, Any]:
+def _leg(role: str, amount: int, shift: Shift, fact_id: str) -> Leg:
     fact = "cash_shifts" if fact_id == shift.shift_id else "cash_events"
-    return {"role": role, "movement": "", "amount_minor": amount, "fact": fact, "fact_id": fact_id}
+    return Leg(role, amount, fact, fact_id)
 
 
-def _table(rows: list[dict[str, Any]]) -> pa.Table:
-    return pa.Table.from_pylist([row for row in rows if row["amount_minor"]], schema=LEGS)
+def _moving(rows: list[Leg]) -> list[Leg]:
+    return [row for row in rows if row.amount_minor]

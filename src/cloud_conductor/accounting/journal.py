@@ -1,12 +1,17 @@
-"""Entries of one store-day, made from its facts and an account map: pure (§6, R-13.1).
+"""Entries of store-days, made from their facts and an account map: pure (§6, R-13.1).
 
 A store-day gives at most one SALES, FEES and COGS entry, and one CASH and DEPOSIT entry per closed
 shift and one PAYOUT entry per payout. What can't be entered is a finding that blocks its own entry
 only: an unmapped role (D10), or facts that do not add up (D03, D04). There is no plug.
+
+Many store-days are worked out together: sums of legs by store-day, role and movement are taken of
+whole columns, and only what is left, some ten sums a store-day, is looked at one by one.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -14,40 +19,43 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cloud_conductor.accounting import custody, legs, settlement
-from cloud_conductor.accounting.facts import FACTS_OF, DayFacts, fact_set_hash, only, total
+from cloud_conductor.accounting.facts import (
+    DAY,
+    FACTS_OF,
+    DayFacts,
+    fact_names,
+    hash_of_facts,
+    only,
+)
+from cloud_conductor.accounting.imbalance import (
+    EntryFinding,
+    excesses,
+    imbalance,
+    moved_cards,
+    owed_legs,
+)
 from cloud_conductor.accounting.mapping import ROLES, AccountMap, Resolved, label
 from cloud_conductor.domain.findings import Finding
 from cloud_conductor.domain.journal import EntryKind, JournalEntry, JournalLine
 
+__all__ = [
+    "DayEntries", "EntryFinding", "FeesAt", "day_entries", "entry_lines", "lineage_of",
+    "span_entries",
+]  # fmt: skip
+
 FeesAt = Literal["sale", "payout"]
 _ROOT_ORDER = {role.partition(".")[0]: place for place, role in enumerate(ROLES)}
-SALES_NAMED_MAX = 5
-
-
-class EntryFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with one entry. severity error: the entry was not made; warning: it was.
-
-    amount_minor: tenders less sales (R-6.1), payout less entries (INV-11), or 0. sale_ids: the
-    sales concerned, sorted.
-    """
-
-    kind: EntryKind
-    source_id: str
-    finding: Finding
-    amount_minor: int = 0
-    sale_ids: tuple[str, ...] = ()
-
-    @property
-    def blocks(self) -> bool:
-        return self.finding.severity == "error"
+_Sums = dict[tuple[str, str], int]
+"""(role, movement) -> amount."""
+_NamesOfSource = dict[tuple[int, str], list[str]]
 
 
 class DayEntries(msgspec.Struct, frozen=True):
     """Entries in KIND_ORDER, what stands in the way of others, and the legs of each entry.
 
-    legs: (kind, source_id) -> table of `legs.LEGS`: the lineage of its lines (INV-17). unmapped:
-    entries that balance but have lines without an account, named in `findings` (D10); they must
-    not be posted.
+    legs: (kind, source_id) -> table of `legs.LEGS`: the lineage of its lines (INV-17); only when
+    one store-day was asked for. unmapped: entries that balance but have lines without an account,
+    named in `findings` (D10); they must not be posted.
     """
 
     entries: tuple[JournalEntry, ...]
@@ -57,14 +65,16 @@ class DayEntries(msgspec.Struct, frozen=True):
 
 
 class _Draft(msgspec.Struct, frozen=True, kw_only=True):
-    """Legs of an entry to be, or what forbids it."""
+    """Sums of the legs of an entry to be, or what forbids it. own: its legs."""
 
     kind: EntryKind
+    day: int
     source_id: str
     ledger_date: date
-    legs: pa.Table
+    sums: _Sums
     fact_set_hash: str
     findings: tuple[EntryFinding, ...] = ()
+    own: pa.Table | Sequence[legs.Leg] = ()
 
 
 def day_entries(
@@ -79,27 +89,34 @@ def day_entries(
     bank_dates: shift id -> date of the bank line its deposit bag matched; the day after the
     business date where none did yet.
     """
-    drafts = [
-        *_sales(facts),
-        *(_fees(facts) if fees_at == "sale" else []),
-        *_costs(facts),
-        *_custody(facts, bank_dates or {}),
-        *_payouts(facts, fees_at),
-    ]
-    entries: list[JournalEntry] = []
-    unmapped: list[JournalEntry] = []
-    findings: list[EntryFinding] = [*_uncounted(facts), *_moved_cards(facts)]
-    lineage: dict[tuple[EntryKind, str], pa.Table] = {}
-    for draft in drafts:
-        findings += draft.findings
-        if any(finding.blocks for finding in draft.findings):
-            continue
-        entry, gaps = _assemble(draft, facts, accounts)
-        findings += gaps
-        if entry is not None:
-            (unmapped if gaps else entries).append(entry)
-            lineage[draft.kind, draft.source_id] = draft.legs
-    return DayEntries(tuple(entries), tuple(findings), lineage, tuple(unmapped))
+    assert facts.is_one_day, "facts of one store-day"
+    dates = {(0, shift): on for shift, on in (bank_dates or {}).items()}
+    (made,) = span_entries(facts, accounts, fees_at=fees_at, bank_dates=dates)
+    return made
+
+
+def span_entries(
+    facts: DayFacts,
+    accounts: AccountMap,
+    *,
+    fees_at: FeesAt = "sale",
+    bank_dates: Mapping[tuple[int, str], date] | None = None,
+    hashed: bool = True,
+) -> list[DayEntries]:
+    """The same of every store-day of `facts`, in their order.
+
+    bank_dates: by place of the store-day and shift id. hashed: whether entries name the set of facts they stand on; comparing needs it not.
+    """
+    maker = _Maker(facts, accounts, fees_at, bank_dates or {}, hashed)
+    drafts: list[list[_Draft]] = [[] for _ in facts.days]
+    for draft in maker.drafts():
+        drafts[draft.day].append(draft)
+    before: list[list[EntryFinding]] = [[] for _ in facts.days]
+    for day, shift in custody.uncounted(facts):
+        before[day].append(_uncounted(shift))
+    for day, finding in moved_cards(facts).items():
+        before[day].append(finding)
+    return [maker.day(drafts[day], before[day]) for day in range(len(facts.days))]
 
 
 def lineage_of(line: JournalLine, table: pa.Table, accounts: AccountMap) -> pa.Table:
@@ -110,62 +127,28 @@ def lineage_of(line: JournalLine, table: pa.Table, accounts: AccountMap) -> pa.T
     return only(only(table, "role", roles), "movement", (line.movement,))
 
 
-def _assemble(
-    draft: _Draft, facts: DayFacts, accounts: AccountMap
-) -> tuple[JournalEntry | None, list[EntryFinding]]:
-    """Sum legs by (rule, movement); no entry when nothing is left.
-
-    An unmapped role that moves money keeps its line, without an account, and is a gap (D10).
-    """
-    sums: dict[tuple[str, str, str], int] = {}
-    gaps: list[EntryFinding] = []
-    by_role = draft.legs.group_by(["role", "movement"]).aggregate([("amount_minor", "sum")])
-    for row in by_role.to_pylist():
-        found = accounts.resolve(row["role"])
-        mapped = found if isinstance(found, Resolved) else Resolved(row["role"], "")
-        key = (mapped.rule, mapped.account_code, row["movement"])
-        sums[key] = sums.get(key, 0) + row["amount_minor_sum"]
-        if not isinstance(found, Resolved) and row["amount_minor_sum"]:
-            gaps.append(
-                EntryFinding(
-                    kind=draft.kind,
-                    source_id=draft.source_id,
-                    finding=found,
-                    amount_minor=row["amount_minor_sum"],
-                )
-            )
-    gaps.sort(key=lambda gap: gap.finding.pointer)
-    entry = JournalEntry(
-        kind=draft.kind,
-        entity=facts.entity,
-        store=facts.store,
-        currency=facts.currency,
-        business_date=facts.business_date,
-        ledger_date=draft.ledger_date,
-        source_id=draft.source_id,
-        lines=entry_lines(sums),
-        mapping_version=accounts.version,
-        fact_set_hash=draft.fact_set_hash,
-    )
-    if not entry.lines:
-        return None, gaps
-    assert entry.is_balanced, f"{entry.kind} {entry.source_id} does not balance (INV-01)"
-    return entry, gaps
-
-
 def entry_lines(sums: Mapping[tuple[str, str, str], int]) -> tuple[JournalLine, ...]:
     """Lines of (role, account, movement) -> amount: zero ones dropped (R-6.4), debits first."""
     lines = [
-        JournalLine(role, account, amount, description=label(role, movement), movement=movement)
+        (amount < 0, _place(role), role, movement, account, amount)
         for (role, account, movement), amount in sums.items()
         if amount
     ]
-    return tuple(sorted(lines, key=_line_order))
+    lines.sort()
+    return tuple(
+        JournalLine(role, account, amount, _label(role, movement), movement)
+        for _, _, role, movement, account, amount in lines
+    )
 
 
-def _line_order(line: JournalLine) -> tuple[bool, int, str, str, str]:
-    root = line.role.partition(".")[0]
-    return (line.amount_minor < 0, _ROOT_ORDER[root], line.role, line.movement, line.account_code)
+@lru_cache(maxsize=4096)
+def _place(role: str) -> int:
+    return _ROOT_ORDER[role.partition(".")[0]]
+
+
+@lru_cache(maxsize=4096)
+def _label(role: str, movement: str) -> str:
+    return label(role, movement)
 
 
 def _rule(accounts: AccountMap, role: str) -> str:
@@ -173,245 +156,262 @@ def _rule(accounts: AccountMap, role: str) -> str:
     return found.rule if isinstance(found, Resolved) else ""
 
 
-def _draft(
-    facts: DayFacts, kind: EntryKind, table: pa.Table, findings: Sequence[EntryFinding] = ()
-) -> _Draft:
-    """Draft of a kind that a store-day has one of."""
-    return _Draft(
-        kind=kind,
-        source_id=facts.business_date.isoformat(),
-        ledger_date=facts.business_date,
-        legs=table,
-        fact_set_hash=fact_set_hash({name: getattr(facts, name) for name in FACTS_OF[kind]}),
-        findings=tuple(findings),
-    )
+@dataclass(frozen=True)
+class _Maker:
+    """One run over some store-days. _roles: role -> what the map says of it."""
 
+    facts: DayFacts
+    accounts: AccountMap
+    fees_at: FeesAt
+    bank_dates: Mapping[tuple[int, str], date]
+    hashed: bool
+    _roles: dict[str, Resolved | Finding] = field(default_factory=dict)
+    _names: dict[str, list[list[str]]] = field(default_factory=dict)
 
-def _sales(facts: DayFacts) -> list[_Draft]:
-    """SALES: checked against R-6.1 before it is an entry (INV-06)."""
-    table = legs.sales_legs(facts)
-    owed, findings = _imbalance(facts, table)
-    return [_draft(facts, "SALES", pa.concat_tables([table, owed]), findings)]
+    def drafts(self) -> Iterator[_Draft]:
+        """Drafts of all store-days, kind by kind."""
+        yield from self._sales()
+        if self.fees_at == "sale":
+            yield from self._of_days("FEES", legs.fee_legs(self.facts), {})
+        yield from self._costs()
+        yield from self._custody()
+        yield from self._payouts()
 
+    def day(self, drafts: Iterable[_Draft], before: Sequence[EntryFinding]) -> DayEntries:
+        """What the drafts of one store-day come to. before: findings that concern no draft."""
+        entries: list[JournalEntry] = []
+        unmapped: list[JournalEntry] = []
+        findings = list(before)
+        lineage: dict[tuple[EntryKind, str], pa.Table] = {}
+        for draft in drafts:
+            findings += draft.findings
+            if any(finding.blocks for finding in draft.findings):
+                continue
+            entry, gaps = self._assemble(draft)
+            findings += gaps
+            if entry is not None:
+                (unmapped if gaps else entries).append(entry)
+                if self.facts.is_one_day:
+                    own = draft.own
+                    own = own if isinstance(own, pa.Table) else legs.as_table(own)
+                    lineage[draft.kind, draft.source_id] = own
+        return DayEntries(tuple(entries), tuple(findings), lineage, tuple(unmapped))
 
-def _imbalance(facts: DayFacts, table: pa.Table) -> tuple[pa.Table, list[EntryFinding]]:
-    """Legs owed back to customers (R-9.17), and what R-6.1 does not allow.
+    def _assemble(self, draft: _Draft) -> tuple[JournalEntry | None, list[EntryFinding]]:
+        """Sums by (rule, account, movement); no entry when nothing is left.
 
-    A sale paid twice is explained by itself: the second payment is owed, also when another sale
-    lacks as much; so is a return whose refund failed. Any other difference of the day blocks the
-    entry and names the sales.
-    """
-    per_sale = table.group_by("sale_id").aggregate([("amount_minor", "sum")])
-    wrong = per_sale.filter(pc.not_equal(per_sale["amount_minor_sum"], 0))
-    excess = dict(
-        zip(wrong["sale_id"].to_pylist(), wrong["amount_minor_sum"].to_pylist(), strict=True)
-    )
-    owed: dict[str, int] = {}
-    findings: list[EntryFinding] = []
-    if total(table["amount_minor"]) == 0 and not _unpaid(facts, excess):
-        return _owed_legs(owed), findings
-    for sale in sorted(sale for sale, amount in excess.items() if sale and amount > 0):
-        amount = excess[sale]
-        if _is_paid_twice(facts, sale, amount):
-            code, text = "D04", _twice_text(sale, amount)
-        elif _is_not_given_back(facts, sale, amount):
-            code, text = "D03", _not_given_back_text(sale, amount)
-        else:
-            continue
-        owed[sale] = amount
-        findings.append(_finding(facts, code, text, (sale,), -amount, "warning"))
-    left = total(table["amount_minor"]) - sum(owed.values())
-    if left:
-        rest = excess.keys() - owed.keys()
-        sales = tuple(sorted(sale for sale in rest if sale))
-        text = _imbalance_text(left, (*sales, *(["none that we hold"] if None in rest else [])))
-        findings.append(_finding(facts, "D03", text, sales, left, "error"))
-    return _owed_legs(owed), findings
-
-
-def _unpaid(facts: DayFacts, excess: Mapping[str | None, int]) -> list[str]:
-    """Sales that lack money; not those whose money was given back under another sale's name."""
-    refunds = only(legs.counted_tenders(facts), "event", ("refund",))
-    given_back = set(refunds["sale_id"].to_pylist())
-    return [
-        sale for sale, amount in excess.items() if sale and amount < 0 and sale not in given_back
-    ]
-
-
-def _is_paid_twice(facts: DayFacts, sale: str, excess: int) -> bool:
-    """Two captured payments of one amount on the sale, one of them too much (R-9.17)."""
-    tenders = only(legs.counted_tenders(facts), "sale_id", (sale,))
-    tenders = only(tenders, "event", ("payment",))
-    amounts: list[int] = legs.tender_amount(tenders).to_pylist()
-    return amounts.count(excess) >= 2
-
-
-def _is_not_given_back(facts: DayFacts, sale: str, excess: int) -> bool:
-    """A refund of that amount on the sale that the processor did not carry out."""
-    failed = only(only(facts.tenders, "event", ("refund",)), "state", ("failed",))
-    return -excess in legs.tender_amount(only(failed, "sale_id", (sale,))).to_pylist()
-
-
-def _owed_legs(owed: Mapping[str, int]) -> pa.Table:
-    rows = [
-        {
-            "role": "due_to_customers",
-            "movement": "",
-            "amount_minor": -amount,
-            "sale_id": sale,
-            "fact": "sales",
-            "fact_id": sale,
-        }
-        for sale, amount in sorted(owed.items())
-    ]
-    return pa.Table.from_pylist(rows, schema=legs.LEGS)
-
-
-def _twice_text(sale: str, amount: int) -> str:
-    return (
-        f"sale {sale} was paid twice: {amount} minor units are owed to the customer"
-        " until refunded (R-9.17)"
-    )
-
-
-def _not_given_back_text(sale: str, amount: int) -> str:
-    return (
-        f"the refund of sale {sale} failed: {amount} minor units are owed to the customer until"
-        " they are given back"
-    )
-
-
-def _imbalance_text(left: int, sales: Sequence[str]) -> str:
-    named = ", ".join(sales[:SALES_NAMED_MAX]) + (", ..." if len(sales) > SALES_NAMED_MAX else "")
-    return (
-        f"tenders exceed sales by {left} minor units (R-6.1, INV-06); sales concerned: {named}."
-        " Sweep the source again; no entry is made until both sides agree"
-    )
-
-
-def _finding(
-    facts: DayFacts,
-    code: str,
-    message: str,
-    sale_ids: tuple[str, ...],
-    amount: int,
-    severity: Literal["error", "warning"],
-    pointer: str = "/sales",
-) -> EntryFinding:
-    return EntryFinding(
-        kind="SALES",
-        source_id=facts.business_date.isoformat(),
-        finding=Finding(code=code, pointer=pointer, message=message, severity=severity),
-        amount_minor=amount,
-        sale_ids=sale_ids,
-    )
-
-
-def _fees(facts: DayFacts) -> list[_Draft]:
-    return [_draft(facts, "FEES", legs.fee_legs(facts))]
-
-
-def _costs(facts: DayFacts) -> list[_Draft]:
-    """COGS of the lines whose cost is known; the others are listed, never guessed."""
-    missing = legs.lines_without_cost(facts)
-    findings = []
-    if missing.num_rows:
-        sales = tuple(sorted(missing["sale_id"].unique().to_pylist()))
-        message = (
-            f"{missing.num_rows} sale lines have no unit cost in the catalogue: their cost of"
-            " goods is not entered. Set unit_cost, then close the day again"
+        An unmapped role that moves money keeps its line, without an account, and is a gap (D10).
+        """
+        sums: dict[tuple[str, str, str], int] = {}
+        gaps: list[EntryFinding] = []
+        for (role, movement), amount in draft.sums.items():
+            found = self._roles.get(role)
+            if found is None:
+                found = self._roles[role] = self.accounts.resolve(role)
+            if isinstance(found, Resolved):
+                key = (found.rule, found.account_code, movement)
+            else:
+                key = (role, "", movement)
+                if amount:
+                    gaps.append(
+                        EntryFinding(
+                            kind=draft.kind,
+                            source_id=draft.source_id,
+                            finding=found,
+                            amount_minor=amount,
+                        )
+                    )
+            sums[key] = sums.get(key, 0) + amount
+        gaps.sort(key=lambda gap: gap.finding.pointer)
+        lines = entry_lines(sums)
+        if not lines:
+            return None, gaps
+        scope = self.facts.days[draft.day]
+        entry = JournalEntry(
+            kind=draft.kind,
+            entity=scope.entity,
+            store=scope.store,
+            currency=scope.currency,
+            business_date=scope.business_date,
+            ledger_date=draft.ledger_date,
+            source_id=draft.source_id,
+            lines=lines,
+            mapping_version=self.accounts.version,
+            fact_set_hash=draft.fact_set_hash,
         )
-        findings.append(
-            EntryFinding(
-                kind="COGS",
-                source_id=facts.business_date.isoformat(),
-                finding=Finding("D14", "/sale_lines/cost_minor", message, "warning"),
-                sale_ids=sales,
+        assert entry.is_balanced, f"{entry.kind} {entry.source_id} does not balance (INV-01)"
+        return entry, gaps
+
+    def _sales(self) -> Iterator[_Draft]:
+        """SALES: checked against R-6.1 before it is an entry (INV-06)."""
+        table = legs.sales_legs(self.facts)
+        owed: dict[int, Mapping[str, int]] = {}
+        findings: dict[int, Sequence[EntryFinding]] = {}
+        for day, excess in excesses(table).items():
+            found = imbalance(self.facts, day, excess)
+            owed[day], findings[day] = found.owed, found.findings
+        if any(owed.values()):
+            table = pa.concat_tables([table, owed_legs(owed)])
+        return self._of_days("SALES", table, findings)
+
+    def _costs(self) -> Iterator[_Draft]:
+        """COGS of the lines whose cost is known; the others are listed, never guessed."""
+        missing = legs.lines_without_cost(self.facts)
+        findings: dict[int, Sequence[EntryFinding]] = {}
+        sales = missing.group_by([DAY, "sale_id"]).aggregate([([], "count_all")])
+        by_day: dict[int, dict[str, int]] = {}
+        for row in sales.to_pylist():
+            by_day.setdefault(row[DAY], {})[row["sale_id"]] = row["count_all"]
+        for day, counts in by_day.items():
+            source_id = self.facts.days[day].business_date.isoformat()
+            findings[day] = [_without_cost(source_id, counts)]
+        return self._of_days("COGS", legs.cost_legs(self.facts), findings)
+
+    def _of_days(
+        self, kind: EntryKind, table: pa.Table, findings: Mapping[int, Sequence[EntryFinding]]
+    ) -> Iterator[_Draft]:
+        """Drafts of a kind that a store-day has one of."""
+        sums: dict[int, _Sums] = {day: {} for day in findings}
+        grouped = table.group_by([DAY, "role", "movement"]).aggregate([("amount_minor", "sum")])
+        columns = [
+            grouped[name].to_pylist() for name in (DAY, "role", "movement", "amount_minor_sum")
+        ]
+        for day, role, movement, amount in zip(*columns, strict=True):
+            sums.setdefault(day, {})[role, movement] = amount
+        for day, found in sums.items():
+            business_date = self.facts.days[day].business_date
+            yield _Draft(
+                kind=kind,
+                day=day,
+                source_id=business_date.isoformat(),
+                ledger_date=business_date,
+                sums=found,
+                fact_set_hash=self._hash_of_day(kind, day),
+                findings=tuple(findings.get(day, ())),
+                own=table if self.facts.is_one_day else (),
             )
-        )
-    return [_draft(facts, "COGS", legs.cost_legs(facts), findings)]
 
-
-def _custody(facts: DayFacts, bank_dates: Mapping[str, date]) -> list[_Draft]:
-    """CASH and DEPOSIT of every closed shift, CASH first (§8)."""
-    cash: list[_Draft] = []
-    bags: list[_Draft] = []
-    for shift in custody.closed_shifts(facts):
-        shift_id = shift.shift_id
-        own = {
-            name: only(getattr(facts, name), "shift_id", (shift_id,)) for name in FACTS_OF["CASH"]
-        }
-        cash.append(
-            _Draft(
-                kind="CASH",
-                source_id=shift_id,
-                ledger_date=facts.business_date,
-                legs=custody.cash_legs(shift),
-                fact_set_hash=fact_set_hash(own),
-                findings=_of_source("CASH", shift_id, custody.shift_problem(shift)),
+    def _custody(self) -> Iterator[_Draft]:
+        """CASH and DEPOSIT of every closed shift, CASH first (§8)."""
+        shifts = custody.closed_shifts(self.facts)
+        names = self._names_of(FACTS_OF["CASH"], "shift_id") if shifts else {}
+        for shift in shifts:
+            scope = self.facts.days[shift.day]
+            key = (shift.day, shift.shift_id)
+            own = {table: found.get(key, ()) for table, found in names.items()}
+            yield self._of_source(
+                "CASH",
+                shift.day,
+                shift.shift_id,
+                scope.business_date,
+                custody.cash_legs(shift),
+                own,
+                custody.shift_problem(shift),
             )
-        )
-        bags.append(
-            _Draft(
-                kind="DEPOSIT",
-                source_id=shift_id,
-                ledger_date=custody.deposit_date(facts.business_date, bank_dates.get(shift_id)),
-                legs=custody.deposit_legs(shift),
-                fact_set_hash=fact_set_hash({"cash_shifts": own["cash_shifts"]}),
+        for shift in shifts:
+            scope = self.facts.days[shift.day]
+            bag = custody.deposit_legs(shift)
+            key = (shift.day, shift.shift_id)
+            on = custody.deposit_date(scope.business_date, self.bank_dates.get(key))
+            own = {"cash_shifts": names["cash_shifts"].get(key, ())}
+            yield self._of_source("DEPOSIT", shift.day, shift.shift_id, on, bag, own)
+
+    def _payouts(self) -> Iterator[_Draft]:
+        """PAYOUT per transfer, from its own entries (R-7.2)."""
+        found = settlement.payouts(self.facts)
+        names = self._names_of(FACTS_OF["PAYOUT"], "payout_id") if found else {}
+        for payout in found:
+            yield self._of_source(
+                "PAYOUT",
+                payout.day,
+                payout.payout_id,
+                self.facts.days[payout.day].business_date,
+                settlement.payout_legs(payout, fees_at_payout=self.fees_at == "payout"),
+                {
+                    table: texts.get((payout.day, payout.payout_id), ())
+                    for table, texts in names.items()
+                },
+                settlement.payout_problem(payout),
             )
+
+    def _of_source(
+        self,
+        kind: EntryKind,
+        day: int,
+        source_id: str,
+        ledger_date: date,
+        own: Sequence[legs.Leg],
+        names: Mapping[str, Sequence[str]],
+        problem: tuple[Finding, int] | None = None,
+    ) -> _Draft:
+        """Draft of a shift or a payout. names: of the facts it stands on."""
+        sums: _Sums = {}
+        for leg in own:
+            sums[leg.role, ""] = sums.get((leg.role, ""), 0) + leg.amount_minor
+        return _Draft(
+            kind=kind,
+            day=day,
+            source_id=source_id,
+            ledger_date=ledger_date,
+            sums=sums,
+            fact_set_hash=hash_of_facts(names) if self.hashed else "",
+            findings=_finding_of_source(kind, source_id, problem),
+            own=own,
         )
-    return cash + bags
+
+    def _names_of(self, tables: Iterable[str], column: str) -> dict[str, _NamesOfSource]:
+        """Table -> (store-day, source id) -> names of its facts."""
+        found: dict[str, _NamesOfSource] = {table: {} for table in tables}
+        for table, by_source in found.items() if self.hashed else ():
+            rows = getattr(self.facts, table)
+            columns = (rows[DAY].to_pylist(), rows[column].to_pylist(), fact_names(table, rows))
+            for day, source, name in zip(*columns, strict=True):
+                by_source.setdefault((day, source), []).append(name)
+        return found
+
+    def _hash_of_day(self, kind: EntryKind, day: int) -> str:
+        if not self.hashed:
+            return ""
+        return hash_of_facts({table: self._names_of_day(table)[day] for table in FACTS_OF[kind]})
+
+    def _names_of_day(self, table: str) -> list[list[str]]:
+        """Names of a table's facts by store-day; worked out once."""
+        if table not in self._names:
+            rows = getattr(self.facts, table)
+            names = fact_names(table, rows)
+            by_day: list[list[str]] = [[] for _ in self.facts.days]
+            runs = pc.value_counts(rows[DAY])  # rows stand in the order of their store-days
+            start = 0
+            for day, count in zip(
+                runs.field(0).to_pylist(), runs.field(1).to_pylist(), strict=True
+            ):
+                by_day[day] = names[start : start + count]
+                start += count
+            self._names[table] = by_day
+        return self._names[table]
 
 
-def _uncounted(facts: DayFacts) -> list[EntryFinding]:
-    """A closed shift without a count makes no entry, and says so (R-8.1)."""
-    found = []
-    for shift in custody.uncounted(facts):
-        message = f"shift {shift} was closed without a count: count the drawer at the register"
-        finding = Finding("D11", "/cash_shifts/counted_minor", message)
-        found.append(EntryFinding(kind="CASH", source_id=shift, finding=finding))
-    return found
-
-
-def _moved_cards(facts: DayFacts) -> list[EntryFinding]:
-    """Gift card balances changed by no sale and no tender: no entry has them (R-9.2, INV-10)."""
-    moved = only(facts.gift_card_activities, "activity_type", legs.UNSOLD_ACTIVITIES)
-    by_kind = moved.group_by("activity_type").aggregate([("amount_minor", "sum")])
-    sums = {row["activity_type"]: row["amount_minor_sum"] for row in by_kind.to_pylist()}
-    if not any(sums.values()):
-        return []
-    named = ", ".join(f"{kind} {amount}" for kind, amount in sorted(sums.items()) if amount)
+def _without_cost(source_id: str, counts: Mapping[str, int]) -> EntryFinding:
     message = (
-        f"gift card balances changed without a sale or tender: {named} minor units. The liability"
-        " in the books does not follow (R-9.2): enter it by hand, or correct the cards"
+        f"{sum(counts.values())} sale lines have no unit cost in the catalogue: their cost of"
+        " goods is not entered. Set unit_cost, then close the day again"
     )
-    amount = sum(sums.values())
-    return [_finding(facts, "D03", message, (), amount, "warning", "/gift_card_activities")]
+    return EntryFinding(
+        kind="COGS",
+        source_id=source_id,
+        finding=Finding("D14", "/sale_lines/cost_minor", message, "warning"),
+        sale_ids=tuple(sorted(counts)),
+    )
 
 
-def _payouts(facts: DayFacts, fees_at: FeesAt) -> list[_Draft]:
-    """PAYOUT per transfer, from its own entries (R-7.2)."""
-    drafts = []
-    for payout in settlement.payouts(facts):
-        own = {
-            name: only(getattr(facts, name), "payout_id", (payout.payout_id,))
-            for name in FACTS_OF["PAYOUT"]
-        }
-        problem = settlement.payout_problem(payout)
-        drafts.append(
-            _Draft(
-                kind="PAYOUT",
-                source_id=payout.payout_id,
-                ledger_date=facts.business_date,
-                legs=settlement.payout_legs(payout, fees_at_payout=fees_at == "payout"),
-                fact_set_hash=fact_set_hash(own),
-                findings=_of_source("PAYOUT", payout.payout_id, problem),
-            )
-        )
-    return drafts
+def _uncounted(shift: str) -> EntryFinding:
+    """A closed shift without a count makes no entry, and says so (R-8.1)."""
+    message = f"shift {shift} was closed without a count: count the drawer at the register"
+    finding = Finding("D11", "/cash_shifts/counted_minor", message)
+    return EntryFinding(kind="CASH", source_id=shift, finding=finding)
 
 
-def _of_source(
+def _finding_of_source(
     kind: EntryKind, source_id: str, problem: tuple[Finding, int] | None
 ) -> tuple[EntryFinding, ...]:
     if problem is None:

@@ -1,18 +1,21 @@
 """Legs: what each fact of a store-day adds to an entry, before accounts are known (§6, §9, R-6.3).
 
 A leg is one fact's signed amount (debit > 0) under a role. Entries are legs summed by mapping rule
-and movement, so the legs of a line are its lineage and sum to it (INV-17). Whole columns, no loop
-over rows.
+and movement, so the legs of a line are its lineage and sum to it (INV-17). Whole columns of any
+number of store-days, no loop over rows: DAY says which store-day a leg is of.
 
 Which record gives what: revenue, tax, tips and discounts come from the *sale*; the money side comes
 from the *processor's* tenders (captured, dated by R-2.8). R-6.1 therefore compares two records, and
 reconciliation level L3 proves tender by tender that both agree.
 """
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloud_conductor.accounting.facts import DayFacts, chunked, only
+from cloud_conductor.accounting.facts import DAY, DayFacts, only
 from cloud_conductor.accounting.mapping import slug
 
 LEGS = pa.schema(
@@ -23,8 +26,20 @@ LEGS = pa.schema(
         ("sale_id", pa.string()),
         ("fact", pa.string()),
         ("fact_id", pa.string()),
+        (DAY, pa.int32()),
     ]
 )
+
+
+class Leg(NamedTuple):
+    """One leg of an entry that is made from a few records, without a sale and a movement."""
+
+    role: str
+    amount_minor: int
+    fact: str
+    fact_id: str
+
+
 _LIABILITY_LINES = {  # line kind -> role, movement of positive lines, movement of negative lines
     "gift_card": ("gift_card_liability", "sold", "returned"),
     "deposit": ("customer_deposits", "taken", "used"),
@@ -42,20 +57,32 @@ _SERVICE_LINES = ("service", "fee")
 _REVENUE_LINES = ("merchandise", "shipping", *_SERVICE_LINES)
 
 
+def as_table(legs: Iterable[Leg]) -> pa.Table:
+    """Legs of the first store-day as rows of LEGS."""
+    rows = [{"movement": "", DAY: 0, **leg._asdict()} for leg in legs]
+    return pa.Table.from_pylist(rows, schema=LEGS)
+
+
 def counted_tenders(facts: DayFacts) -> pa.Table:
     """Tenders that moved money: captured ones, and refunds given but not yet settled (R-2.8)."""
-    captured = pc.equal(facts.tenders["state"], "captured")
+    return counted(facts.tenders)
+
+
+def counted(tenders: pa.Table) -> pa.Table:
+    """The same of given rows."""
+    captured = pc.equal(tenders["state"], "captured")
     pending_refund = pc.and_(
-        pc.equal(facts.tenders["state"], "pending"), pc.equal(facts.tenders["event"], "refund")
+        pc.equal(tenders["state"], "pending"), pc.equal(tenders["event"], "refund")
     )
-    return facts.tenders.filter(pc.or_(captured, pending_refund))
+    return tenders.filter(pc.or_(captured, pending_refund))
 
 
 def booked_tenders(facts: DayFacts) -> pa.Table:
     """Tenders of the SALES entry: all that moved money, but for sales that wait in quarantine."""
     tenders = counted_tenders(facts)
-    waits = pc.is_in(tenders["sale_id"], value_set=facts.withheld_sales)
-    return tenders.filter(pc.invert(waits))
+    if not facts.quarantined:
+        return tenders
+    return tenders.filter(pc.invert(facts.withheld(tenders)))
 
 
 def sales_legs(facts: DayFacts) -> pa.Table:
@@ -116,7 +143,7 @@ def cost_legs(facts: DayFacts) -> pa.Table:
 
 def lines_without_cost(facts: DayFacts) -> pa.Table:
     """Merchandise lines whose catalogue cost is not known: their COGS waits (R-11.4)."""
-    lines = only(facts.of_closed_sales(facts.sale_lines), "line_kind", ("merchandise",))
+    lines = only(facts.closed_lines, "line_kind", ("merchandise",))
     return lines.filter(pc.is_null(lines["cost_minor"]))
 
 
@@ -183,7 +210,8 @@ def _uncollected_legs(facts: DayFacts) -> pa.Table:
             pc.equal(facts.tenders["state"], "failed"), pc.equal(facts.tenders["event"], "payment")
         )
     )
-    failed = failed.filter(pc.is_in(failed["tender_id"], value_set=chunked(named, "tender_id")))
+    keys = facts.keys_of(named, "tender_id").combine_chunks()
+    failed = failed.filter(pc.is_in(facts.keys_of(failed, "tender_id"), value_set=keys))
     return _legs(
         failed,
         role="uncollected_offline",
@@ -204,7 +232,7 @@ def _discount_legs(facts: DayFacts) -> pa.Table:
 
 def _revenue_legs(facts: DayFacts) -> pa.Table:
     """Sales credit and returns debit at gross, on accounts of their own (R-6.6)."""
-    lines = only(facts.of_closed_sales(facts.sale_lines), "line_kind", _REVENUE_LINES)
+    lines = only(facts.closed_lines, "line_kind", _REVENUE_LINES)
     kind = lines["line_kind"]
     is_return = pc.equal(lines["event"], "return")
     is_service = pc.is_in(kind, value_set=pa.array(_SERVICE_LINES))
@@ -225,7 +253,7 @@ def _revenue_legs(facts: DayFacts) -> pa.Table:
 
 def _liability_legs(facts: DayFacts) -> pa.Table:
     """Gift cards, deposits and donations are owed, never revenue (R-9.1, R-9.9, R-9.15)."""
-    lines = facts.of_closed_sales(facts.sale_lines)
+    lines = facts.closed_lines
     parts = [LEGS.empty_table()]
     for kind, (role, given, taken_back) in _LIABILITY_LINES.items():
         rows = only(lines, "line_kind", (kind,))
@@ -281,7 +309,7 @@ def _tax_legs(facts: DayFacts) -> pa.Table:
 
 
 def _costed_lines(facts: DayFacts) -> pa.Table:
-    lines = facts.of_closed_sales(facts.sale_lines)
+    lines = facts.closed_lines
     return lines.filter(pc.is_valid(lines["cost_minor"]))
 
 
@@ -313,6 +341,7 @@ def _legs(
             "sale_id": rows["sale_id"],
             "fact": _column(name, rows.num_rows),
             "fact_id": rows[id_column],
+            DAY: rows[DAY],
         },
         schema=LEGS,
     )

@@ -1,14 +1,11 @@
 """Settlement: what a payout's own entries say left the clearing account (§7)."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import msgspec
-import pyarrow as pa
-import pyarrow.compute as pc
 
-from cloud_conductor.accounting.facts import DayFacts, chunked, only, total
-from cloud_conductor.accounting.legs import LEGS
+from cloud_conductor.accounting.facts import DAY, DayFacts, only
+from cloud_conductor.accounting.legs import Leg
 from cloud_conductor.domain.findings import Finding
 
 SETTLED_TYPES = ("charge", "refund")
@@ -17,26 +14,44 @@ ROLE_OF_TYPE: Mapping[str, str] = {
     "dispute_reversal": "dispute_receivable",
 }
 FEE_TYPES = ("fee", "app_fee", "deposit_fee", "third_party_fee")
+_COLUMNS = ("payout_id", "entry_id", "entry_type", "gross_minor", "fee_minor", "net_minor", DAY)
+
+
+class PayoutEntry(msgspec.Struct, frozen=True):
+    """A row of PAYOUT_ENTRIES, as far as it makes legs."""
+
+    entry_id: str
+    entry_type: str
+    gross_minor: int
+    fee_minor: int
+    net_minor: int
 
 
 class Payout(msgspec.Struct, frozen=True, kw_only=True):
-    """One transfer and its entries (rows of PAYOUT_ENTRIES)."""
+    """One transfer and its entries. day: place of its store-day in the facts it is of."""
 
     payout_id: str
+    day: int
     processor: str
     net_minor: int
-    entries: pa.Table
+    entries: Sequence[PayoutEntry]
 
 
 def payouts(facts: DayFacts) -> list[Payout]:
     """Payouts that left the processor, by id; a failed one moved no money."""
+    entries: dict[tuple[int, str], list[PayoutEntry]] = {}
+    columns = (facts.payout_entries[name].to_pylist() for name in _COLUMNS)
+    for payout_id, entry_id, kind, gross, fee, net, day in zip(*columns, strict=True):
+        one = PayoutEntry(entry_id, kind, gross or 0, fee or 0, net or 0)
+        entries.setdefault((day, payout_id), []).append(one)
     rows = only(facts.payouts, "state", ("sent", "paid")).to_pylist()
     return [
         Payout(
             payout_id=row["payout_id"],
-            processor=facts.processor or row["source"],
+            day=row[DAY],
+            processor=facts.days[row[DAY]].processor or row["source"],
             net_minor=row["net_minor"],
-            entries=only(facts.payout_entries, "payout_id", (row["payout_id"],)),
+            entries=entries.get((row[DAY], row["payout_id"]), ()),
         )
         for row in sorted(rows, key=lambda row: str(row["payout_id"]))
     ]
@@ -45,72 +60,44 @@ def payouts(facts: DayFacts) -> list[Payout]:
 def payout_problem(payout: Payout) -> tuple[Finding, int] | None:
     """Entries that do not add up to the transfer block its entry (INV-11)."""
     entries = payout.entries
-    fees = total(pc.subtract(entries["gross_minor"], entries["fee_minor"]))
-    net = total(entries["net_minor"])
-    uneven = pc.not_equal(
-        pc.subtract(entries["gross_minor"], entries["fee_minor"]), entries["net_minor"]
-    )
-    if fees == net == payout.net_minor and not pc.any(uneven, min_count=0).as_py():
+    fees = sum(one.gross_minor - one.fee_minor for one in entries)
+    net = sum(one.net_minor for one in entries)
+    uneven = any(one.gross_minor - one.fee_minor != one.net_minor for one in entries)
+    if fees == net == payout.net_minor and not uneven:
         return None
     gap = payout.net_minor - fees
     message = (
-        f"payout {payout.payout_id} is {payout.net_minor} minor units, its {entries.num_rows} entries"
+        f"payout {payout.payout_id} is {payout.net_minor} minor units, its {len(entries)} entries"
         f" give gross less fee {fees}, net {net} (INV-11). Sweep its entries again"
     )
     return Finding("D03", "/payouts/net_minor", message), gap
 
 
-def payout_legs(payout: Payout, *, fees_at_payout: bool) -> pa.Table:
+def payout_legs(payout: Payout, *, fees_at_payout: bool) -> list[Leg]:
     """Legs of PAYOUT. The clearing account is relieved of what the sale put there (R-7.2).
 
     Fees booked at the sale left the clearing account already, so charges relieve it net; with
     `fees_at_payout` they relieve it gross and the fee is an expense here. Other types of entries
     have accounts of their own (R-7.4); a type nobody mapped is a gap that names it (D10).
     """
-    settled = only(payout.entries, "entry_type", SETTLED_TYPES)
-    is_settled = pc.is_in(payout.entries["entry_type"], value_set=pa.array(SETTLED_TYPES))
-    others = payout.entries.filter(pc.invert(is_settled))
     clearing = f"clearing.{payout.processor}"
     fees = f"merchant_fees.{payout.processor}"
-    column = "gross_minor" if fees_at_payout else "net_minor"
-    bank = {
-        "role": "bank",
-        "movement": "",
-        "amount_minor": payout.net_minor,
-        "fact": "payouts",
-        "fact_id": payout.payout_id,
-    }
-    parts = [
-        pa.Table.from_pylist([bank], schema=LEGS),
-        _legs(settled, pa.repeat(clearing, settled.num_rows), pc.negate(settled[column])),
-        _legs(others, _other_roles(others, fees), pc.negate(others["gross_minor"])),
-        _legs(others, pa.repeat(fees, others.num_rows), others["fee_minor"]),
-    ]
-    if fees_at_payout:
-        parts.append(_legs(settled, pa.repeat(fees, settled.num_rows), settled["fee_minor"]))
-    table = pa.concat_tables(parts)
-    return table.filter(pc.not_equal(table["amount_minor"], 0))
+    legs = [Leg("bank", payout.net_minor, "payouts", payout.payout_id)]
+    for one in payout.entries:
+        if one.entry_type not in SETTLED_TYPES:
+            legs.append(_of_entry(_other_role(one.entry_type, fees), -one.gross_minor, one))
+            legs.append(_of_entry(fees, one.fee_minor, one))
+        elif fees_at_payout:
+            legs.append(_of_entry(clearing, -one.gross_minor, one))
+            legs.append(_of_entry(fees, one.fee_minor, one))
+        else:
+            legs.append(_of_entry(clearing, -one.net_minor, one))
+    return [leg for leg in legs if leg.amount_minor]
 
 
-def _other_roles(entries: pa.Table, fees: str) -> pa.Array:
-    encoded = chunked(entries, "entry_type").dictionary_encode()
-    roles: list[Any] = [
-        fees if kind in FEE_TYPES else ROLE_OF_TYPE.get(kind, f"payout_entry.{kind}")
-        for kind in encoded.dictionary.to_pylist()
-    ]
-    return pa.array(roles, pa.string()).take(encoded.indices)
+def _other_role(kind: str, fees: str) -> str:
+    return fees if kind in FEE_TYPES else ROLE_OF_TYPE.get(kind, f"payout_entry.{kind}")
 
 
-def _legs(entries: pa.Table, roles: pa.Array, amounts: pa.ChunkedArray) -> pa.Table:
-    rows = entries.num_rows
-    return pa.table(
-        {
-            "role": roles,
-            "movement": pa.repeat("", rows),
-            "amount_minor": amounts,
-            "sale_id": pa.nulls(rows, pa.string()),
-            "fact": pa.repeat("payout_entries", rows),
-            "fact_id": entries["entry_id"],
-        },
-        schema=LEGS,
-    )
+def _of_entry(role: str, amount_minor: int, entry: PayoutEntry) -> Leg:
+    return Leg(role, amount_minor, "payout_entries", entry.entry_id)

@@ -1,15 +1,19 @@
 """Laws of entries over random days: INV-01, INV-05, INV-06, INV-09, INV-11, INV-17, INV-20."""
 
 from collections import Counter
+from datetime import date, timedelta
 
+import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cloud_conductor.accounting.collected import collected
-from cloud_conductor.accounting.facts import DayFacts, total
-from cloud_conductor.accounting.journal import day_entries, lineage_of
+from cloud_conductor.accounting.facts import DayFacts, StoreDay, total
+from cloud_conductor.accounting.journal import day_entries, lineage_of, span_entries
 from cloud_conductor.accounting.mapping import AccountMap
 from cloud_conductor.accounting.versions import next_version, summed
+from cloud_conductor.domain.stores import Store
 from cloud_conductor.testing import golden_day as golden
 from cloud_conductor.testing.small_day import Basket, Line, Service, Tender, small_tables
 
@@ -189,3 +193,72 @@ def test_a_payout_is_the_sum_of_its_entries_or_blocked_inv_11(rows, off, fees_at
     for entry in found.entries:
         bank = sum(line.amount_minor for line in entry.lines if line.role == "bank")
         assert (entry.is_balanced, bank) == (True, net)
+
+
+@st.composite
+def a_torn_basket(draw, sale_id: str) -> Basket:
+    """A basket that may lack money, be paid twice, be void, or have a refund that failed."""
+    basket = draw(a_basket(sale_id))
+    changed = draw(st.sampled_from(["", "", "unpaid", "twice", "off", "voided", "failed"]))
+    tenders = {
+        "unpaid": basket.tenders[:-1],
+        "twice": (*basket.tenders, *basket.tenders[:1]),
+        "off": (*basket.tenders, Tender(amount=draw(AMOUNT))),
+        "failed": tuple(replace(one, state="failed") for one in basket.tenders),
+    }.get(changed, basket.tenders)
+    return replace(basket, tenders=tenders, state="voided" if changed == "voided" else "closed")
+
+
+SPAN = [
+    (replace(golden.STORE, store=store, location_id=store), golden.DAY + timedelta(days=n))
+    for store in ("A1", "B2")
+    for n in range(2)
+]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["S0", "S1", "S2"]), max_size=2, unique=True).flatmap(
+            lambda names: st.tuples(*map(a_torn_basket, names))
+        ),
+        min_size=len(SPAN),
+        max_size=len(SPAN),
+    ),
+    st.frozensets(st.sampled_from(["S0", "S1", "S9"]), max_size=2),
+)
+def test_many_store_days_together_give_what_each_gives_alone(days, quarantined):
+    """Also when store-days share ids of sales and tenders."""
+    shift = {"shift_id": "SH", "state": "closed", "opening_minor": 100, "cash_sales_minor": 50}
+    parts = []
+    for n, ((store, day), baskets_of_day) in enumerate(zip(SPAN, days, strict=True)):
+        tables = small_tables(
+            baskets_of_day,
+            cash_shifts=[shift | {"counted_minor": [None, 150, 140, 90][n]}],
+            cash_events=[{"event_id": "E", "shift_id": "SH", "event_type": "paid_in", "amount_minor": n}],
+            payouts=[{"payout_id": "P", "state": "paid", "net_minor": 90 + n // 3}],
+            payout_entries=[
+                {"entry_id": "B", "payout_id": "P", "entry_type": "charge", "gross_minor": 100,
+                 "fee_minor": 10, "net_minor": 90}
+            ],
+        )  # fmt: skip
+        parts.append({name: placed(table, store, day) for name, table in tables.items()})
+    everything = {
+        name: pa.concat_tables(part[name] for part in reversed(parts)) for name in parts[0]
+    }
+    scopes = [StoreDay.of(store, day) for store, day in SPAN]
+    together = span_entries(DayFacts.of_span(scopes, everything, quarantined=quarantined), ACCOUNTS)
+    for (store, day), part, made in zip(SPAN, parts, together, strict=True):
+        alone = day_entries(DayFacts.of(store, day, part, quarantined=quarantined), ACCOUNTS)
+        assert (made.entries, made.findings, made.unmapped) == (
+            alone.entries, alone.findings, alone.unmapped,
+        )  # fmt: skip
+
+
+def placed(table: pa.Table, store: Store, day: date) -> pa.Table:
+    """The rows on another store-day."""
+    for column, value in (("store", store.store), ("business_date", day)):
+        at = table.schema.get_field_index(column)
+        values = pa.repeat(pa.scalar(value, table.schema.field(at).type), table.num_rows)
+        table = table.set_column(at, table.schema.field(at), values)
+    return table
