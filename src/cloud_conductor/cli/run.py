@@ -1,5 +1,6 @@
 """`conductor run`: one pipeline, now."""
 
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,19 @@ def run(pipeline: str, dates: tuple[date, ...], config_path: str | None, as_json
     if as_json:
         emit_json(done)
     else:
-        click.echo(" ".join(f"{key}={value}" for key, value in done.items() if key != "schema"))
+        click.echo(_told(done))
+
+
+def _told(done: Mapping[str, object]) -> str:
+    """`close: 2026-11-20 2026-11-21`, `post: posted 8`, `sweep: done`."""
+    match done:
+        case {"dates": [*dates]}:
+            found = " ".join(str(one) for one in dates) or "nothing was due"
+        case {"entries": dict(counts)}:
+            found = " ".join(f"{state} {number}" for state, number in counts.items())
+        case _:
+            found = ""
+    return f"{done['pipeline']}: {found or 'done'}"
 
 
 def _close_or_compare(house: "House", pipeline: str, dates: tuple[date, ...]) -> None:
