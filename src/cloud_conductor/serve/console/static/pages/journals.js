@@ -1,0 +1,55 @@
+// Journals: what will be posted, what was posted, by whom, where. A second person approves.
+
+import { Fragment, html, useState } from "../vendor/preact.js";
+import { moment, money } from "../lib/format.js";
+import { ask, topics } from "../lib/net.js";
+import { asked, place } from "../lib/route.js";
+import { Act, Card, Choices, Empty, More, State, StoreDay, Table, Trail, Trouble, Vendor, may, useList, zoneOf } from "../ui/kit.js";
+import { PostNow } from "../ui/trail.js";
+
+/** @type {[string, string][]} */
+const STATES = [["", "All"], ["draft", "To approve"], ["blocked", "Blocked"], ["approved", "Approved"], ["posted", "Posted"], ["dead", "Failed"]];
+
+export default function Journals() {
+  const counts = topics.value.journals?.by_state ?? {};
+  const { filters, date } = place.value;
+  const list = useList(`/journals${asked({ state: filters.state, kind: filters.kind, ...(date ? { from: date, to: date } : {}) })}`, topics.value.journals?.seq);
+  const [chosen, setChosen] = useState(/** @type {Set<string>} */ (new Set()));
+  const ready = list.items.filter((row) => row.can_approve);
+  /** @param {string} key */
+  const toggle = (key) => setChosen((now) => {
+    const next = new Set(now);
+    if (!next.delete(key)) next.add(key);
+    return next;
+  });
+  const keys = ready.map((row) => row.key).filter((key) => chosen.has(key));
+  const approve = async () => {
+    const answer = await ask("/journals/approve", { method: "POST", body: { keys, reason: "checked in the console" } });
+    setChosen(new Set());
+    list.reload();
+    return answer;
+  };
+  return html`<${Fragment}>
+    <div class="row between"><${Choices} name="state" label="State" choices=${STATES.map(([value, title]) => [value, value && counts[value] ? `${title} ${counts[value]}` : title])} />
+      <div class="row">${ready.length > 0 && html`<button type="button" class="button quiet" onClick=${() => setChosen(new Set(keys.length === ready.length ? [] : ready.map((row) => row.key)))}>${keys.length === ready.length ? "Choose none" : `Choose all ${ready.length}`}</button>`}
+        ${may("journals.approve") && html`<${Act} class="button primary" disabled=${keys.length === 0} act=${approve} done=${(/** @type {any} */ answer) => `Approved ${answer.approved.length}.`}>Approve ${keys.length || ""}</${Act}>`}
+        ${may("journals.post") && counts.approved > 0 && html`<${PostNow} />`}</div></div>
+    <${Card} title="Entries" foot=${list.items.length ? "Each is one document in the ledger, posted exactly once and read back." : null}>
+      ${list.problem ? html`<${Trouble} problem=${list.problem} />` : html`<${Table} caption="Entries" rows=${list.items} id=${(/** @type {any} */ row) => row.key} selected=${(/** @type {any} */ row) => place.value.trail.some((stop) => stop.id === row.key)}
+        empty=${html`<${Empty} title=${filters.state ? "No entry is in this state" : "No entry has been drafted yet"} command=${filters.state ? undefined : "conductor run close"}>Entries are drafted when a business day is closed.</${Empty}>`} columns=${columns(chosen, toggle)} />`}
+      <${More} list=${list} />
+    </${Card}>
+  </${Fragment}>`;
+}
+
+/** @param {Set<string>} chosen @param {(key: string) => void} toggle */
+const columns = (chosen, toggle) => [
+  { title: "", tight: true, cell: (/** @type {any} */ row) => row.can_approve && html`<input type="checkbox" aria-label=${`Choose ${row.kind} ${row.store} ${row.business_date}`} checked=${chosen.has(row.key)} onChange=${() => toggle(row.key)} />` },
+  { title: "Entry", head: true, cell: (/** @type {any} */ row) => html`<${Trail} kind="entry" id=${row.key}>${row.kind}</${Trail}><span class="sub mono">${row.key.slice(0, 12)}</span>` },
+  { title: "Store and day", cell: (/** @type {any} */ row) => html`<${StoreDay} store=${row.store} date=${row.business_date} />` },
+  { title: "State", cell: (/** @type {any} */ row) => html`<${State} state=${row.state} />${row.error && html`<span class="sub wrap">${row.error}</span>`}` },
+  { title: "Total", right: true, cell: (/** @type {any} */ row) => html`${money(row.debit_minor, row.currency)} <span class="faint tiny">${row.currency}</span>` },
+  { title: "Approved by", narrow: true, cell: (/** @type {any} */ row) => (row.approved_by || "").replace("user:", "") || html`<span class="faint">\u2013</span>` },
+  { title: "Posted", narrow: true, cell: (/** @type {any} */ row) => (row.posted_at ? moment(row.posted_at, zoneOf(row.store)) : html`<span class="faint">\u2013</span>`) },
+  { title: "In the ledger", narrow: true, cell: (/** @type {any} */ row) => html`<${Vendor} url=${row.url}>Open</${Vendor}>` },
+];
