@@ -4,7 +4,7 @@ Rows carry, beside their columns, the seq of the event that made them be written
 is the event itself, or, for rows that a later fact makes new, that later event.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from cloud_conductor.conform.versions import Fold, Observed, Tombstone, observed
 from cloud_conductor.domain.events import Event
 from cloud_conductor.domain.findings import CLOCK_SUSPECT, UNKNOWN_KIND, Finding
 from cloud_conductor.domain.stores import Store
-from cloud_conductor.ports.pos import Decoded, Moved, Parent, PosDecoder, Rejected
+from cloud_conductor.ports.pos import Decoded, Moved, Namer, Parent, PosDecoder, Rejected
 from cloud_conductor.state.conform import (
     OPEN,
     RELEASED,
@@ -38,6 +38,7 @@ class Remembered(Protocol):
     def clocks(self, source: str) -> dict[str, datetime]: ...
     def parents(self, source: str) -> dict[str, tuple[str, datetime]]: ...
     def waiting(self, source: str, keys: Sequence[str]) -> list[Quarantined]: ...
+    def broken(self, source: str, ids: Collection[str]) -> list[Quarantined]: ...
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -116,6 +117,7 @@ class _SourceBatch:
         fold = self._fold(decoded)
         self._keep(decoded.tables, dropped=self.dropped)
         self._adopt(decoded.parents)
+        self._supersede(decoded.rejected)
         for table, found in self.tombstones.items():
             self._file(table, tombstone_rows(table, found), [one.seen.seq for one in found])
         rejected, ignored = len(decoded.rejected), len(decoded.ignored)
@@ -258,6 +260,34 @@ class _SourceBatch:
             if event.channel == "replay" and event.trigger_seq:
                 state = REPLAYED if event.seq in broken else RELEASED
                 self.released[event.trigger_seq] = (state, event.seq)
+
+    def _supersede(self, rejected: Sequence[Rejected]) -> None:
+        """A version fetched later and whole takes over from a broken one of the same object."""
+        namer: object = self.decoder
+        if not isinstance(namer, Namer):
+            return
+        broken = {one.seq for one in rejected}
+        whole: dict[tuple[str, str], tuple[int, int]] = {}
+        for event in self.events.values():
+            if event.channel == "api" and event.seq not in broken:
+                one = namer.named(event)
+                if one is not None:
+                    whole[one.kind, one.object_id] = (one.version, event.seq)
+        ids = {object_id for _, object_id in whole}
+        held = {one.seq: one for one in self.memory.broken(self.source, ids)}
+        held |= {seq: one for seq, one in self.quarantined.items() if one.object_id in ids}
+        for seq in sorted(held.keys() - self.released.keys()):
+            found = self._event(seq)
+            one = namer.named(found) if found is not None else None
+            version, by = whole.get((one.kind, one.object_id), (0, 0)) if one else (0, 0)
+            if one is None or one.version > version or seq > by:
+                continue
+            if seq in self.quarantined:
+                self.quarantined[seq] = msgspec.structs.replace(
+                    self.quarantined[seq], state=RELEASED, resolved_by=by
+                )
+            else:
+                self.released[seq] = (RELEASED, by)
 
     def _warn(self, found: Iterable[Rejected]) -> None:
         for one in found:

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.events import PARTITION, Event, NewEvent
 from cloud_conductor.ingest.archive import duplicate_file, raw_files
-from cloud_conductor.ingest.sweep import SweepPlan, due, window
+from cloud_conductor.ingest.sweep import SweepPlan, bounds, due, window
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.log import EventLog
 from cloud_conductor.ports.objects import ObjectStore
@@ -105,13 +105,14 @@ def run_sweep(
     """Read everything of one kind that changed since the last sweep, with overlap.
 
     vendor_now: the vendor's clock, which `updated_at` is told in; ours where it does not tell. The
-    watermark moves to it when all pages are durable in the log; on a failure it stays, and
-    what was already appended is a duplicate the next time.
+    watermark moves when all pages are durable in the log; on a failure it stays, and what was
+    already appended is a duplicate the next time.
     """
     connection = deps.sources[source]
     known = state.sweep_state(deps.engine, source, kind)
     standing = kind in connection.adapter.STANDING_KINDS
-    since, until = window(connection.plan, known.watermark, vendor_now or now, standing=standing)
+    until, watermark = bounds(now, vendor_now)
+    since, until = window(connection.plan, known.watermark, until, standing=standing)
     swept = Swept()
     try:
         for page in connection.adapter.sweep(kind, since, until):
@@ -124,7 +125,7 @@ def run_sweep(
         deps.engine,
         source,
         kind,
-        watermark=until,
+        watermark=watermark,
         now=now,
         objects=swept.objects,
         new_objects=swept.new,

@@ -34,6 +34,16 @@ def window(
     return max(floor, min(watermark, now) - plan.overlap), max(watermark, now)
 
 
+def bounds(now: datetime, vendor_now: datetime | None) -> tuple[datetime, datetime]:
+    """(end of the sweep, watermark it leaves), by our clock and the vendor's.
+
+    One of the two may be wrong by hours. The later one ends the sweep, so that nothing is too young
+    to be asked for; the earlier one is the watermark, so that nothing is taken for read.
+    """
+    told = vendor_now or now
+    return max(now, told), min(now, told)
+
+
 def due(
     plans: Mapping[str, SweepPlan],
     kinds: Mapping[str, Iterable[str]],

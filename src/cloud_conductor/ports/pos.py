@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import msgspec
 import pyarrow as pa
@@ -27,6 +27,14 @@ class Envelope(msgspec.Struct, frozen=True):
     event_id: str
     kind: str
     merchant_id: str
+
+
+class Named(msgspec.Struct, frozen=True):
+    """Which version of which object an event is about. version rises with every change."""
+
+    kind: str
+    object_id: str
+    version: int
 
 
 class FetchRequest(msgspec.Struct, frozen=True):
@@ -125,6 +133,15 @@ class PosDecoder(Protocol):
         stores: by location id. clocks: sale id -> earliest device time known from earlier batches.
         parents: by key, known from earlier batches.
         """
+        ...
+
+
+@runtime_checkable
+class Namer(Protocol):
+    """An adapter or decoder that can tell which object an event is about. Pure."""
+
+    def named(self, event: NewEvent) -> Named | None:
+        """By webhook or by API alike; None where there is none, or it cannot be read."""
         ...
 
 

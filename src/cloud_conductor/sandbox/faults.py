@@ -2,7 +2,8 @@
 
 Requests, before anything happens: `slow`, `rate_limited` (429 with Retry-After), `error_500_before`,
 `expire_token` (401; an OAuth token is dead from then on), `cursor_reset` (the vendor has forgotten
-the cursor: 400), `page_shift` (an object of the pages not read yet changes between two pages).
+the cursor: 400), `page_shift` (an object of the pages not read yet changes between two pages),
+`small_pages` (a list gives three rows at a time, however many were asked for).
 After it happened: `lose_reply` (the connection closes without an answer), `error_500_after`,
 `slow_reply` (the answer comes late), `slow_body` (piece by piece), `cut` (half an answer, then the
 line is dead), `clock_skew` (the Date header is off by `seconds`, which may be negative).
@@ -26,6 +27,7 @@ BEFORE = (
     "expire_token",
     "cursor_reset",
     "page_shift",
+    "small_pages",
 )
 AFTER = ("lose_reply", "error_500_after", "slow_reply", "slow_body", "cut", "clock_skew")
 REQUEST_FAULTS = BEFORE + AFTER

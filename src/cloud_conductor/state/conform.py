@@ -1,6 +1,6 @@
 """Operations on conform's tables: read what a batch needs, write what it learnt in one go."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -162,6 +162,22 @@ def waiting(engine: Engine, source: str, keys: Sequence[str]) -> list[Quarantine
     )
     with engine.connect() as connection:
         return [_quarantined(row) for row in connection.execute(query)]
+
+
+def broken(engine: Engine, source: str, ids: Collection[str]) -> list[Quarantined]:
+    """Open events of a source about one of these objects, in log order."""
+    query = (
+        select(QUARANTINE)
+        .where(
+            QUARANTINE.c.source == source,
+            QUARANTINE.c.state == OPEN,
+            QUARANTINE.c.object_id != "",
+        )
+        .order_by(QUARANTINE.c.seq)
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(query)
+        return [_quarantined(row) for row in rows if row.object_id in ids]
 
 
 def quarantine(
@@ -348,3 +364,6 @@ class Memory:
 
     def waiting(self, source: str, keys: Sequence[str]) -> list[Quarantined]:
         return waiting(self._engine, source, keys)
+
+    def broken(self, source: str, ids: Collection[str]) -> list[Quarantined]:
+        return broken(self._engine, source, ids)

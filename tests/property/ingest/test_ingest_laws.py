@@ -12,7 +12,7 @@ from cloud_conductor.adapters.pos.square.objects import new_object, page_of
 from cloud_conductor.adapters.pos.square.webhooks import SquareVerifier, signature
 from cloud_conductor.domain.events import Event
 from cloud_conductor.ingest.archive import raw_files
-from cloud_conductor.ingest.sweep import SweepPlan, window
+from cloud_conductor.ingest.sweep import SweepPlan, bounds, window
 from cloud_conductor.testing.log import new_event
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,6 +49,27 @@ def test_consecutive_sweeps_leave_no_span_uncovered(steps_s: list[int]):
         assert START <= since <= covered_to
         assert until >= now
         covered_to = watermark = until
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 200_000), st.integers(-90_000, 90_000)), min_size=1),
+    st.booleans(),
+)
+def test_whichever_clock_is_wrong_no_change_is_taken_for_read(
+    steps: list[tuple[int, int]], is_ours_wrong: bool
+):
+    """A change at true time t is listed by a sweep that ends after t and begins before it."""
+    plan = SweepPlan(overlap=timedelta(minutes=5), start=START)
+    watermark, true = None, START
+    covered_to = START
+    for step_s, wrong_s in steps:
+        true += timedelta(seconds=step_s)
+        wrong = true + timedelta(seconds=wrong_s)
+        until, mark = bounds(*((wrong, true) if is_ours_wrong else (true, wrong)))
+        since, until = window(plan, watermark, until, standing=False)
+        assert since <= covered_to
+        assert until >= true
+        covered_to, watermark = true, mark
 
 
 @given(st.lists(st.dictionaries(st.text(), JSON, max_size=4), max_size=5), st.text(max_size=20))

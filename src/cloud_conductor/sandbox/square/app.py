@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cloud_conductor.sandbox.square.state import Ask
 from cloud_conductor.sandbox.square.webhooks import Dispatcher
 
 DEFAULT_TOKEN = "sandbox-square-token"  # noqa: S105 - a published default that opens nothing real
+PAGE_ROWS_SMALL = "3"
 OPEN_PATHS = ("/sandbox/", "/oauth2/")
 
 
@@ -65,22 +67,28 @@ class _Face:
             target = oauth.authorize(self._seller.state, Ask({}, {}, request.query))
             return Answer(302, b"", {"location": target})
         body = _body(request)
-        self._between_pages(request, body)
+        request = self._between_pages(request, body)
         raw = self._seller.call_raw(request.method, request.path, body, request.query)
         self._dispatcher.wake()
         version = request.headers.get("square-version", API_VERSION)
         return Answer(200, raw, {"square-version": version})
 
-    def _between_pages(self, request: Request, body: dict[str, Any]) -> None:
-        """What may happen while a client reads one page after another."""
+    def _between_pages(self, request: Request, body: dict[str, Any]) -> Request:
+        """What may happen while a client reads one page after another; the request as it counts."""
+        draw = self._seller.state.faults.draw
+        if not request.path.startswith("/sandbox/") and draw(
+            "small_pages", request.method, request.path
+        ):
+            request = replace(request, query={**request.query, "limit": PAGE_ROWS_SMALL})
+            body |= {"limit": int(PAGE_ROWS_SMALL)}
         cursor = body.get("cursor") or request.query.get("cursor")
         if not cursor or request.path.startswith("/sandbox/"):
-            return
-        draw = self._seller.state.faults.draw
+            return request
         if draw("cursor_reset", request.method, request.path):
             raise invalid("INVALID_CURSOR", "The cursor is not valid.", "cursor")
         if draw("page_shift", request.method, request.path):
             self._seller.shift(request.path, str(cursor))
+        return request
 
     def _is_authorized(self, request: Request) -> bool:
         kind, _, given = request.headers.get("authorization", "").partition(" ")

@@ -20,6 +20,7 @@ import msgspec
 
 from cloud_conductor.adapters.http import LIMITS, Bearer, HttpEngine, Limits
 from cloud_conductor.adapters.pos.square.listing import listed
+from cloud_conductor.adapters.pos.square.naming import named
 from cloud_conductor.adapters.pos.square.objects import (
     EPOCH,
     Page,
@@ -34,7 +35,7 @@ from cloud_conductor.adapters.pos.square.objects import (
 from cloud_conductor.domain.errors import VendorRefused, VendorUnavailable
 from cloud_conductor.domain.events import Event, NewEvent
 from cloud_conductor.ports.clock import Clock
-from cloud_conductor.ports.pos import FetchRequest, Listed, PosCapabilities
+from cloud_conductor.ports.pos import FetchRequest, Listed, Named, PosCapabilities
 
 API_VERSION = "2025-08-20"
 IDS_PER_CALL_MAX = 100
@@ -114,6 +115,10 @@ class Square:
         self._engine = engine
         self._source = source
         self._clock = clock
+
+    def named(self, event: NewEvent) -> Named | None:
+        """See ports.pos.Namer."""
+        return named(event)
 
     def wanted(self, event: Event) -> list[FetchRequest]:
         """Orders of thin order events; the entries of a payout, which its event does not carry."""

@@ -17,10 +17,11 @@ import msgspec
 from cloud_conductor.adapters.pos.square import settlement, wire
 from cloud_conductor.adapters.pos.square.batch import Batch, Faults, below, micros, version_digest
 from cloud_conductor.adapters.pos.square.contract import findings_of
+from cloud_conductor.adapters.pos.square.naming import named
 from cloud_conductor.adapters.pos.square.orders import CLOSED_STATES, Sale, add_sale
 from cloud_conductor.adapters.pos.square.rows import is_decimal
 from cloud_conductor.domain.businessday import is_clock_suspect
-from cloud_conductor.domain.events import Event
+from cloud_conductor.domain.events import Event, NewEvent
 from cloud_conductor.domain.findings import (
     CLOCK_SUSPECT,
     CONTRACT,
@@ -33,7 +34,7 @@ from cloud_conductor.domain.findings import (
 )
 from cloud_conductor.domain.money import EXPONENTS
 from cloud_conductor.domain.stores import Store
-from cloud_conductor.ports.pos import Decoded, Moved, Parent
+from cloud_conductor.ports.pos import Decoded, Moved, Named, Parent
 
 CHUNK = 250  # events an Arrow chunk: best of 50..5,000, the rows stay in the cache
 IGNORED_PREFIXES = (
@@ -77,6 +78,10 @@ class SquareDecoder:
                 _add(batch, event)
             batch.flush()
         return batch.decoded()
+
+    def named(self, event: NewEvent) -> Named | None:
+        """See ports.pos.Namer."""
+        return named(event)
 
 
 def _add(batch: Batch, event: Event) -> None:

@@ -1,0 +1,135 @@
+"""Every fault a vendor can have, on demand: the books end right, or a finding says what is not."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fault_rig import open_faulty
+
+from cloud_conductor.cli.status import facts
+from cloud_conductor.pipelines import close
+from cloud_conductor.sandbox.square.orders import touch
+from cloud_conductor.state import conform as state
+
+EVERY_READ = {"path": "/v2/", "methods": ["GET", "POST"]}
+
+WEBHOOKS: dict[str, dict[str, Any]] = {
+    "duplicated": {"duplicate": 0.5},
+    "delayed": {"delay": {"probability": 0.5, "seconds": 0.2}},
+    "reordered": {"reorder": 0.5},
+    "dropped": {"drop": 0.5},
+    "forged": {"forge": 0.5},
+    "stale after new": {"stale": 0.7},
+    "all of it": {"duplicate": 0.3, "delay": {"probability": 0.3, "seconds": 0.1},
+                  "reorder": 0.3, "drop": 0.3, "forge": 0.3, "stale": 0.3},
+}  # fmt: skip
+
+READS: dict[str, dict[str, Any]] = {
+    "429": {"rate_limited": {"probability": 0.1, "seconds": 1, **EVERY_READ}},
+    "500": {"error_500_before": {"probability": 0.2, **EVERY_READ}},
+    "500 after it happened": {"error_500_after": {"probability": 0.2, **EVERY_READ}},
+    "slow bodies": {"slow_body": {"probability": 0.2, "seconds": 0.02, **EVERY_READ}},
+    "cut connections": {"cut": {"probability": 0.2, **EVERY_READ}},
+    "lost replies": {"lose_reply": {"probability": 0.2, **EVERY_READ}},
+    "an expired token": {"expire_token": {"next": 2, **EVERY_READ}},
+    "pages that shift": {"page_shift": 0.8, "small_pages": 1},
+    "a cursor reset": {"cursor_reset": {"next": 2}, "small_pages": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_the_books_are_right_whatever_webhooks_do(name: str, tmp_path: Path) -> None:
+    with open_faulty(tmp_path, square=WEBHOOKS[name]) as town:
+        struck = dict(town.seller.state.faults.struck)
+        town.through()
+        town.check_books()
+    assert set(WEBHOOKS[name]) <= set(struck), struck
+
+
+@pytest.mark.parametrize("name", READS)
+def test_the_books_are_right_whatever_answers_do(name: str, tmp_path: Path) -> None:
+    with open_faulty(tmp_path, square=READS[name]) as town:
+        town.through()
+        assert set(READS[name]) == set(town.seller.state.faults.struck)
+        town.seller.state.faults.clear()
+        town.through()
+        town.check_books()
+
+
+LEDGER: dict[str, dict[str, Any]] = {
+    "429": {"rate_limited": {"probability": 0.1, "seconds": 1}},
+    "500": {"error_500_before": 0.2},
+    "500 after it happened": {"error_500_after": 0.3},
+    "cut connections": {"cut": {"probability": 0.2, "path": "/api.xro/"}},
+    "the write happened, the reply is lost": {"lose_reply": 0.5},
+    "an expired token": {"expire_token": 0.2},
+    "slow bodies": {"slow_body": {"probability": 0.6, "seconds": 0.02}},
+}
+
+
+@pytest.mark.parametrize("name", LEDGER)
+def test_the_ledger_holds_every_entry_once_whatever_it_answers(name: str, tmp_path: Path) -> None:
+    with open_faulty(tmp_path, ledger=LEDGER[name]) as town:
+        town.through()
+        assert set(LEDGER[name]) == set(town.ledger_faults.struck)
+        town.ledger_faults.clear()
+        town.check_books()
+
+
+DRIFTS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "renamed field": ({"pointer": "/**/line_items/*/quantity", "change": "rename", "value": "qty"},
+                      "contract", "/line_items/0"),
+    "dropped field": ({"pointer": "/orders/*/state", "change": "drop"}, "contract", ""),
+    "type change": ({"pointer": "/**/line_items/*/quantity", "change": "retype"},
+                    "contract", "/line_items/0/quantity"),
+    "enum value": ({"pointer": "/**/tenders/*/type", "change": "value", "value": "SHELLS"},
+                   "unknown_tender", "/tenders/0/type"),
+}  # fmt: skip
+
+
+def test_a_new_field_changes_nothing(tmp_path: Path) -> None:
+    rules = [
+        {"pointer": "/**/line_items/*/colour", "change": "add", "value": {"deep": [1, None]}},
+        {"pointer": "/**/payment/loyalty_tier", "change": "add", "value": "gold"},
+    ]
+    with open_faulty(tmp_path, square={"drift": rules}) as town:
+        town.through()
+        assert town.seller.state.faults.struck["drift"] > 0
+        town.check_books()
+
+
+@pytest.mark.parametrize("name", DRIFTS)
+def test_drift_is_a_finding_and_a_break_each_and_reading_again_mends_it(
+    name: str, tmp_path: Path
+) -> None:
+    """D16 while it lasts; a whole version read later takes over from the broken one."""
+    rule, code, pointer = DRIFTS[name]
+    with open_faulty(tmp_path, square={"drift": [{**rule, "path": "/v2/orders"}]}) as town:
+        town.through()
+        found = {
+            (row.kind, row.code, row.findings[0].pointer)
+            for row in state.quarantine(town.house.worker)
+        }
+        assert found == {("order", code, pointer)}
+        assert {"D16"} == {one.code for one in town.reconcile().breaks if not one.is_explained}
+        assert any("quarantine list" in line for line in facts(town.house)["needs_you"])
+        town.seller.state.faults.clear()
+        town.read_again()
+        town.through()
+        town.check_books()
+
+
+@pytest.mark.parametrize("hours", [-26, -1, 1, 26])
+def test_a_vendor_whose_clock_is_off_loses_nothing(hours: int, tmp_path: Path) -> None:
+    """Decision 23: swept and watermarked so that neither clock can skip a change."""
+    skew = {"clock_skew": {"probability": 1, "seconds": hours * 3600}}
+    with open_faulty(tmp_path, square={"drop": 1, **skew}, is_one_clock=True) as town:
+        town.again(lambda: close.refresh(town.house.close_deps))
+        seller = town.seller.state
+        for pause in (timedelta(minutes=30), timedelta(hours=2)):
+            seller.clock.set(seller.clock.now() + pause)
+            touch(seller, next(iter(seller.table("orders").values())))
+            town.again(lambda: close.refresh(town.house.close_deps))
+        town.through()
+        town.check_books()
