@@ -37,7 +37,8 @@ def enrich_lines(lines: pa.Table, sales: pa.Table, products: pa.Table) -> pa.Tab
     """Lines (SALE_LINES) with sku, department, unit_cost and cost_minor as of their sale.
 
     The product version valid at occurred_at, the earliest when none is older; no product gives
-    nulls, and the sale stands (R-11.4). cost_minor has the sign of the quantity and is rounded
+    nulls, and the sale stands (R-11.4). A line that names no product keeps what it says of itself
+    (landed exports). cost_minor has the sign of the quantity and is rounded
     once, half to even (R-1.5). Rows keep their order.
     """
     if not lines.num_rows:
@@ -56,7 +57,11 @@ def enrich_lines(lines: pa.Table, sales: pa.Table, products: pa.Table) -> pa.Tab
         "unit_cost": cost,
         "cost_minor": _cost_minor(lines["quantity"], cost, _currencies(lines, sales)),
     }
-    columns = [filled.get(name, lines[name]) for name in SALE_LINES.names]
+    own = pc.is_null(lines["product_id"])
+    columns = [
+        pc.if_else(own, lines[name], filled[name]) if name in filled else lines[name]
+        for name in SALE_LINES.names
+    ]
     return pa.table(columns, schema=SALE_LINES)
 
 
@@ -66,7 +71,7 @@ def enrich_tenders(tenders: pa.Table, activities: pa.Table) -> pa.Table:
     Square calls both CARD; only a gift card has an activity of the same payment that day (R-9.12).
     """
     given_back = activities.filter(pc.equal(activities["activity_type"], "refund"))
-    cards = given_back["tender_id"].combine_chunks()
+    cards = _on_day(given_back, "tender_id").combine_chunks()
     on_card = pc.fill_null(
         pc.and_(
             pc.equal(tenders["event"], "refund"),
@@ -74,7 +79,7 @@ def enrich_tenders(tenders: pa.Table, activities: pa.Table) -> pa.Table:
                 pc.equal(tenders["tender_type"], "card"),
                 pc.and_(
                     pc.is_valid(tenders["original_tender_id"]),
-                    pc.is_in(tenders["original_tender_id"], value_set=cards),
+                    pc.is_in(_on_day(tenders, "original_tender_id"), value_set=cards),
                 ),
             ),
         ),
@@ -86,6 +91,11 @@ def enrich_tenders(tenders: pa.Table, activities: pa.Table) -> pa.Table:
     }
     columns = [filled.get(name, tenders[name]) for name in TENDERS.names]
     return pa.table(columns, schema=TENDERS)
+
+
+def _on_day(rows: pa.Table, column: str) -> pa.ChunkedArray:
+    """A column's values with their business date; null where the column is."""
+    return pc.binary_join_element_wise(rows["business_date"].cast(pa.string()), rows[column], " ")
 
 
 def strays(tenders: pa.Table, sale_tenders: pa.Table) -> pa.Table:

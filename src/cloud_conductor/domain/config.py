@@ -93,6 +93,47 @@ class SourceConfig(_Section, frozen=True):
     start_at: str = ""
 
 
+class LogConfig(_Section, frozen=True):
+    """Where the event log lives. `url` empty: beside the state (SQLite, or its PostgreSQL).
+
+    `kafka://host:port[,host:port]/topic`: a topic of one partition. options: of librdkafka, values
+    may be references.
+    """
+
+    url: str = ""
+    options: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class LandingConfig(_Section, frozen=True):
+    """Exports that land in a folder or below an S3 prefix. columns: their field name -> ours."""
+
+    path: str
+    policy: Literal["record", "file"] = "record"
+    interval_s: float = 10.0
+    settle_s: float = 5.0
+    file_bytes_max: int = 67_108_864
+    processor: str = ""
+    region: str = ""
+    endpoint: str = ""
+    columns: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+class PublishConfig(_Section, frozen=True):
+    """A channel that is told what happened. `secret`: reference, of webhooks only.
+
+    url: of the receiver, of the SQS queue, the SNS topic's ARN, or `kafka://host:port/topic`.
+    """
+
+    kind: Literal["standard_webhooks", "sqs", "sns", "kafka"]
+    url: str
+    secret: str = ""
+    events: tuple[str, ...] = ("sale.recorded",)
+    attempts_max: int = 12
+    region: str = ""
+    endpoint: str = ""
+    options: dict[str, str] = msgspec.field(default_factory=dict)
+
+
 class LedgerConfig(_Section, frozen=True):
     """One accounting organisation. client_id and client_secret are references."""
 
@@ -152,7 +193,10 @@ class Config(_Section, frozen=True):
     gateway: GatewayConfig = GatewayConfig()
     serve: ServeConfig = ServeConfig()
     alerts: AlertsConfig = AlertsConfig()
+    log: LogConfig = LogConfig()
     sources: dict[str, SourceConfig] = msgspec.field(default_factory=dict)
+    landing: dict[str, LandingConfig] = msgspec.field(default_factory=dict)
+    publish: dict[str, PublishConfig] = msgspec.field(default_factory=dict)
     ledger: LedgerConfig | None = None
     stores: dict[str, StoreConfig] = msgspec.field(default_factory=dict)
     mapping: dict[str, str] = msgspec.field(default_factory=dict)

@@ -26,6 +26,7 @@ from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.journal import KIND_ORDER
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.ingest import flow as ingest
+from cloud_conductor.ingest.flow_landing import LandingDeps, run_landing
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.ledger import BankLine
 from cloud_conductor.ports.pos import Listed, PosAdapter
@@ -69,6 +70,7 @@ class CloseDeps:
     bank_account: str
     lake_lock: Callable[[], AbstractContextManager[None]]
     processors: Mapping[str, str] = field(default_factory=dict)
+    landing: LandingDeps | None = None
 
 
 class Closed(msgspec.Struct, frozen=True):
@@ -86,7 +88,14 @@ class Closed(msgspec.Struct, frozen=True):
 def refresh(deps: CloseDeps) -> None:
     """Read what the sources changed, fetch what events name, conform to the log's end, archive."""
     ingest.run_sweeps(deps.ingest, deps.clock.now())
+    land(deps)
     catch_up(deps)
+
+
+def land(deps: CloseDeps, *, only_due: bool = False) -> None:
+    """Take the exports that have landed, where any are configured."""
+    if deps.landing is not None:
+        run_landing(deps.landing, deps.clock.now(), only_due=only_due)
 
 
 def catch_up(deps: CloseDeps) -> None:
@@ -256,6 +265,9 @@ def control_rows(
         groups.setdefault((store.source, start, end), []).append(store)
     found: dict[str, dict[date, list[Listed]] | None] = {}
     for (source, start, end), some in groups.items():
+        if source not in deps.pos:  # exports: there is nobody to ask
+            found |= dict.fromkeys((store.store for store in some), None)
+            continue
         try:
             rows = deps.pos[source].control([store.location_id for store in some], start, end)
         except ConductorError as error:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from cloud_conductor.conform import flow as conform
 from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.ingest import flow as ingest
+from cloud_conductor.pipelines import close
 from cloud_conductor.pipelines.close import CloseDeps
 from cloud_conductor.state import conform as state
 
@@ -66,6 +67,7 @@ def work_once(deps: CloseDeps, flush: Flush) -> None:
     """
     try:
         ingest.run_fetch(deps.ingest)
+        close.land(deps, only_due=True)
     finally:
         now = deps.clock.now()
         if flush.is_due(backlog(deps.conform), now):

@@ -136,8 +136,10 @@ def _check_links(config: Config, path: Path) -> None:
             f"there is: {', '.join(LEDGERS)}",
             hint='write vendor = "xero"',
         )
+    for name in config.sources.keys() & config.landing.keys():
+        raise ConfigError(f"{path.name}: [sources.{name}] and [landing.{name}] are one name")
     for code, store in config.stores.items():
-        if store.source not in config.sources:
+        if store.source not in config.sources and store.source not in config.landing:
             raise ConfigError(
                 f"{path.name}: [stores.{code}] names source {store.source!r}, "
                 f"but there is no [sources.{store.source}]"

@@ -28,6 +28,7 @@ from cloud_conductor.domain.config import Config, SourceConfig
 from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.ingest.flow import IngestDeps, Source
+from cloud_conductor.ingest.flow_landing import LandingDeps
 from cloud_conductor.ingest.sweep import SweepPlan
 from cloud_conductor.pipelines.close import CloseDeps
 from cloud_conductor.pipelines.play import score_of
@@ -42,6 +43,7 @@ from cloud_conductor.state.sealed import SealedStore, key_file
 from cloud_conductor.state.stores import keep_codes
 from cloud_conductor.wiring import config as loading
 from cloud_conductor.wiring import logs
+from cloud_conductor.wiring.landing import decoders_of, landings_of
 from cloud_conductor.wiring.query import run_query
 
 VERIFIERS: Mapping[str, type[SquareVerifier]] = {"square": SquareVerifier}
@@ -159,13 +161,23 @@ class House:
         )
 
     @cached_property
+    def landing_deps(self) -> LandingDeps:
+        return LandingDeps(
+            log=self.log,
+            engine=self.worker,
+            raw=self.raw,
+            landings=landings_of(self.config, self.stores),
+        )
+
+    @cached_property
     def conform_deps(self) -> ConformDeps:
         return ConformDeps(
             log=self.log,
             lake=self.lake,
             engine=self.worker,
             stores=self.stores,
-            decoders={name: SquareDecoder() for name in self.config.sources},
+            decoders={name: SquareDecoder() for name in self.config.sources}
+            | decoders_of(self.config),
         )
 
     @cached_property
@@ -196,7 +208,9 @@ class House:
             grace=timedelta(hours=self.config.accounting.close_grace_h),
             bank_account=self.config.mapping.get("bank", ""),
             lake_lock=self.lake_lock,
-            processors={name: one.vendor for name, one in self.config.sources.items()},
+            processors={name: one.vendor for name, one in self.config.sources.items()}
+            | {name: one.processor or name for name, one in self.config.landing.items()},
+            landing=self.landing_deps if self.config.landing else None,
         )
 
     @cached_property

@@ -1,0 +1,1 @@
+"""Places where exports land (ports.landing.LandingPlace)."""
