@@ -4,7 +4,7 @@ import { Fragment, html, useState } from "../vendor/preact.js";
 import { age, counted, day, moment, sentence, words } from "../lib/format.js";
 import { ask, topics } from "../lib/net.js";
 import { asked } from "../lib/route.js";
-import { Act, Card, Empty, More, State, StoreDay, Table, Trouble, may, tell, useAsked, useList, zoneOf } from "../ui/kit.js";
+import { Act, Card, DayState, Empty, More, State, StoreDay, Table, Trouble, may, tell, useAsked, useList, zoneOf } from "../ui/kit.js";
 
 export default function Pipelines() {
   const again = JSON.stringify((topics.value.runs?.items ?? topics.value.runs ?? [])[0] ?? "");
@@ -55,7 +55,7 @@ function Filled({ again }) {
       <${Act} class="button primary" disabled=${!span.from || !span.to} act=${() => ask("/backfills", { method: "POST", body: span })} done=${() => "Backfill asked for; its days change here."}>Backfill</${Act}></div>`}>
     <${Table} caption="State of each business day" rows=${data?.items ?? []} id=${(/** @type {any} */ row) => row.store + row.business_date} empty=${html`<${Empty} title="No business day yet" command="conductor backfill" />`} columns=${[
       { title: "Store and day", head: true, cell: (/** @type {any} */ row) => html`<${StoreDay} store=${row.store} date=${row.business_date} />` },
-      { title: "State", cell: (/** @type {any} */ row) => html`<${State} state=${row.state} />${row.note && html`<span class="sub wrap">${row.note}</span>`}` },
+      { title: "State", cell: (/** @type {any} */ row) => html`<${DayState} state=${row.state} />${row.note && html`<span class="sub wrap">${row.note}</span>`}` },
       { title: "The source lists", right: true, narrow: true, cell: (/** @type {any} */ row) => row.control_count ?? "\u2013" },
       { title: "We hold", right: true, narrow: true, cell: (/** @type {any} */ row) => row.held_count ?? "\u2013" },
       { title: "Changed", right: true, cell: (/** @type {any} */ row) => moment(row.updated_at, zoneOf(row.store)) },

@@ -4,7 +4,7 @@ import { Fragment, html, useState } from "../vendor/preact.js";
 import { day, moment, money } from "../lib/format.js";
 import { ask, topics } from "../lib/net.js";
 import { asked, go, href, place } from "../lib/route.js";
-import { Act, Amount, Card, Empty, Icon, More, State, StoreDay, Table, Trail, Trouble, may, useAsked, useList, zoneOf } from "../ui/kit.js";
+import { Act, Amount, Card, DayState, Empty, Icon, More, State, StoreDay, Table, Trail, Trouble, may, useAsked, useList, zoneOf } from "../ui/kit.js";
 
 /** @type {Record<string, string>} */
 const SIGNS = { green: "check", red: "cross", breaks: "alert", not_connected: "dot", never: "dot" };
@@ -52,7 +52,7 @@ const Levels = ({ levels, currency, aside, foot }) => html`<${Card} title="Six l
 const Grid = ({ grid, currency }) => html`<${Card} title="Stores and days">
   <${Table} caption="State of each level by store and day" rows=${grid} id=${(/** @type {any} */ row) => row.store + row.business_date} columns=${[
     { title: "Store and day", head: true, cell: (/** @type {any} */ row) => html`<a href=${href({ stores: [row.store], date: row.business_date })}>${row.store}</a><span class="sub">${day(row.business_date)}</span>` },
-    { title: "Day", narrow: true, cell: (/** @type {any} */ row) => html`<${State} state=${row.day_state} />` },
+    { title: "Day", narrow: true, cell: (/** @type {any} */ row) => html`<${DayState} state=${row.day_state} />` },
     ...["L1", "L2", "L3", "L4", "L5", "L6"].map((level) => ({ title: level, narrow: true, tight: true, cell: (/** @type {any} */ row) => html`<${Mark} state=${row.levels[level]} />` })),
     { title: "Collected", right: true, narrow: true, cell: (/** @type {any} */ row) => money(row.amount_minor, row.currency ?? currency) },
     { title: "Open", right: true, cell: (/** @type {any} */ row) => row.open },
@@ -69,7 +69,7 @@ function StoreDate({ store, date, again }) {
   if (problem) return html`<${Trouble} problem=${problem} />`;
   if (!data) return html`<p class="faint">Comparing</p>`;
   return html`<${Fragment}>
-    <div class="row"><a class="button quiet" href=${href({ stores: [], date: "" })}>All stores and days</a><span class="strong">${store}</span><span>${day(date)}</span><${State} state=${data.day?.state ?? "open"} /></div>
+    <div class="row"><a class="button quiet" href=${href({ stores: [], date: "" })}>All stores and days</a><span class="strong">${store}</span><span>${day(date)}</span><${DayState} state=${data.day?.state} /></div>
     <div class="columns">
       <${Side} side=${data.left} currency=${data.currency} kind="tender" />
       <${Side} side=${data.right} currency=${data.currency} kind="entry" />

@@ -5,7 +5,7 @@ import { age, counted, day, hourMinute, money } from "../lib/format.js";
 import { ask, session, topics } from "../lib/net.js";
 import { href, place } from "../lib/route.js";
 import { Windows } from "../ui/chart.js";
-import { Amount, Card, Empty, Icon, State, Table, Trail, Act, actionHref, useAsked, zoneOf } from "../ui/kit.js";
+import { Amount, Card, DayState, Empty, Icon, State, Table, Trail, Act, actionHref, useAsked, zoneOf } from "../ui/kit.js";
 
 export default function Today() {
   const today = topics.value.today;
@@ -83,7 +83,7 @@ const Stores = ({ rows, date }) => html`<${Card} title="Stores">
       { title: "Last sale", right: true, narrow: true, cell: (/** @type {any} */ row) => hourMinute(row.last_sale_at, zoneOf(row.store)) },
       { title: "Till", cell: (/** @type {any} */ row) => (row.is_dead_till ? html`<${State} state="critical" word=${`no sale ${age(row.silent_min * 60)}`} />` : row.last_sale_at ? html`<${State} state="ok" word="selling" />` : html`<${State} state="never" word="no sale yet" />`) },
       { title: "Open breaks", right: true, narrow: true, cell: (/** @type {any} */ row) => row.open_breaks || "\u2013" },
-      { title: "Day", narrow: true, cell: (/** @type {any} */ row) => html`<${State} state=${row.day_state || "open"} />` },
+      { title: "Day", narrow: true, cell: (/** @type {any} */ row) => html`<${DayState} state=${row.day_state} />` },
     ]} />
 </${Card}>`;
 
@@ -101,7 +101,7 @@ function Demo() {
 }
 
 /** @param {{faults: any[], reload: () => void}} props */
-const Faults = ({ faults, reload }) => faults.length > 0 && html`<div class="pad faults"><h3>Break something</h3>
+const Faults = ({ faults, reload }) => faults.length > 0 && html`<div class="faults"><h3>Break something</h3>
   <div class="row">${faults.map((fault) => html`<${Act} class=${`button ${fault.on ? "danger" : ""}`} title=${fault.text}
     act=${async () => { await ask("/demo/faults", { method: "POST", body: { name: fault.name, on: !fault.on } }); reload(); }}
     done=${() => (fault.on ? `${fault.title}: off.` : `${fault.title}: on. Watch the proof line.`)}>${fault.on ? html`<${Icon} name="alert" size=${14} />` : null}${fault.title}${fault.on ? ": on" : ""}</${Act}>`)}</div></div>`;

@@ -65,9 +65,9 @@ function options(uPlot, node, { currency, zone, read }) {
     tzDate: (/** @type {number} */ at) => uPlot.tzDate(new Date(at * 1000), zone || "UTC"),
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
-    scales: { y: { range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) => [Math.min(0, low * 1.1), Math.max(high * 1.08, 100)] } },
+    scales: { x: { range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) => [low, high + WINDOW_S] }, y: { range: (/** @type {any} */ _plot, /** @type {number} */ low, /** @type {number} */ high) => [Math.min(0, low * 1.1), Math.max(high * 1.08, 100)] } },
     axes: [
-      { stroke: ink, font, grid: { show: false }, ticks: { stroke: line, size: 4 }, space: 72, values: "{HH}:{mm}" },
+      { stroke: ink, font, grid: { show: false }, ticks: { stroke: line, size: 4 }, size: 30, space: 72, values: "{HH}:{mm}" },
       { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 64, space: 44,
         values: (/** @type {any} */ _plot, /** @type {number[]} */ marks) => marks.map((mark) => money(Math.round(mark), currency).replace(/\.00?0?$/, "")) },
     ],

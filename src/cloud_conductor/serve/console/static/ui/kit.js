@@ -58,6 +58,9 @@ export function State({ state, word }) {
   return html`<span class="badge ${tone}"><${Icon} name=${icon} size=${12} />${word ?? said ?? words(key)}</span>`;
 }
 
+/** A business day that is open is nothing to worry about. @param {{state: string | null | undefined}} props */
+export const DayState = ({ state }) => (!state || state.toLowerCase() === "open" ? html`<span class="badge"><${Icon} name="dot" size=${12} />open</span>` : html`<${State} state=${state} />`);
+
 /** A figure that leads somewhere: one more stop on the trail.
  * @param {{kind: string, id: string | number, children?: any, class?: string}} props */
 export const Trail = ({ kind, id, children, class: name = "number" }) =>
