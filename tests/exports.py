@@ -4,6 +4,7 @@ import json
 from datetime import time
 from typing import Any
 
+from cloud_conductor.domain.events import Event
 from cloud_conductor.domain.stores import Store, TaxSplit
 
 NYC = Store(
@@ -40,3 +41,23 @@ T-9,S-1,2026-11-21 11:30:00,29.75,G-1,Grocery,1,7.99,,,cash,29.75
 T-9,S-1,2026-11-21 11:30:00,29.75,A-1,Apparel,1,19.99,1.77,Sales tax,cash,29.75
 T-8,S-1,2026-11-21 15:00:00,-24.50,A-1,Apparel,-1,22.50,-2.00,Sales tax,card,-24.50
 """
+
+
+def landed_day() -> list[Event]:
+    """A cash sale, a card sale with a tip, a refund and a product, as events of the log."""
+    cafe = {"sku": "C-1", "department": "Cafe", "unit_price": "12.40", "tax": "1.10"}
+    card = {"type": "card", "amount": "16.00", "tip": "2.50", "fee": "0.52"}
+    back = {"sku": "A-1", "department": "Apparel", "quantity": -1, "unit_price": "22.50"}
+    product = {"sku": "A-1", "department": "Apparel", "updated_at": "2026-11-01T00:00:00Z"}
+    records = [
+        ("sales", sale("T-1")),
+        ("sales", sale("T-2", lines=[cafe], total="16.00", tenders=[card])),
+        ("products", product),
+        ("sales", sale("T-3", lines=[back], total="-22.50",
+                       tenders=[{"type": "card", "amount": "-22.50"}])),
+    ]  # fmt: skip
+    return [
+        Event(source="shop", channel="file", kind=kind, event_id=f"{kind}:{seq}", merchant_id="",
+              received_us=1_795_400_000_000_000, body=json.dumps(record).encode(), seq=seq)
+        for seq, (kind, record) in enumerate(records, start=1)
+    ]  # fmt: skip
