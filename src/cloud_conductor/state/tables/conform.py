@@ -104,5 +104,14 @@ COUNT = Table(
 )
 """Events by first outcome: rows | ignored | rejected; their sum is what conform has read."""
 
+DUPLICATE = Table(
+    "conform_duplicate",
+    WORKER,
+    Column("source", Text, primary_key=True),
+    Column("deliveries", BigInteger, nullable=False),
+    Column("number", BigInteger, nullable=False),
+)
+"""Duplicate deliveries of the log counted so far, and the number of the last one counted."""
+
 MEMORY = (CURSOR, POSITION, VERSION, CLOCK, PARENT, QUARANTINE, WARNING, COUNT)
 """Everything conform remembers; all of it can be made again from the log."""
