@@ -29,6 +29,12 @@ log = logging.getLogger("conductor")
 
 EVENTS_PER_BATCH = 10_000  # about 55 MB of orders; each batch costs a commit a table
 SEAL_ATTEMPTS_MAX = 5
+DATES_PER_SEAL = 31  # a month of a chain is about 130,000 lines and 100 MB while it is sealed
+SEAL_INPUTS = {
+    "sale_lines": ("sales", "products"),
+    "tenders": ("gift_card_activities",),
+}
+"""Table -> tables its rows are enriched from."""
 SALE_WITHIN = timedelta(days=3)
 """How far apart a payment and the close of its sale may be and still be brought together."""
 
@@ -110,30 +116,49 @@ def run_conform(deps: ConformDeps) -> RunResult:
 
 
 def run_seal(deps: ConformDeps, business_date: date) -> int:
-    """Replace a date's partitions by enriched, sorted, latest rows of all stores; gives rows.
+    """Seal one date of all stores; see run_seals."""
+    return run_seals(deps, [business_date])
 
-    Idempotent. Rows that arrive later coexist until the next seal.
+
+def run_seals(deps: ConformDeps, dates: Sequence[date]) -> int:
+    """Replace dates' partitions by enriched, sorted, latest rows of all stores; gives rows written.
+
+    Dates whose files, and the files their rows were enriched from, are as the last seal left them
+    are not read. Idempotent. Rows that arrive later coexist until the next seal. DATES_PER_SEAL
+    dates share one read and one commit a table.
     """
     check_lake(deps)
-    rows = 0
-    for table in PARTITIONED:
-        if business_date not in deps.lake.dates(table):
-            continue
-        for attempt in range(1, SEAL_ATTEMPTS_MAX + 1):
-            sealed = fact(deps.lake, table, business_date)
-            deps.step(f"seal:{table}")
-            try:
-                deps.lake.replace(table, business_date, sealed)
-            except Transient:
-                if attempt == SEAL_ATTEMPTS_MAX:
-                    raise
-                continue
-            break
-        rows += sealed.num_rows
-    deps.lake.sync()
-    fields = {"business_date": business_date.isoformat(), "rows": rows}
-    log.info("day.sealed", extra={"fields": fields})
+    rows, wanted = 0, sorted(set(dates))
+    for start in range(0, len(wanted), DATES_PER_SEAL):
+        some = wanted[start : start + DATES_PER_SEAL]
+        for table in PARTITIONED:
+            rows += _seal(deps, table, some)
+    if rows:
+        deps.lake.sync()
+        fields = {"dates": len(wanted), "last": wanted[-1].isoformat(), "rows": rows}
+        log.info("days.sealed", extra={"fields": fields})
     return rows
+
+
+def _seal(deps: ConformDeps, table: str, dates: Sequence[date]) -> int:
+    """Seal a table's dates that have rows and are not as their last seal left them."""
+    lake, inputs = deps.lake, SEAL_INPUTS.get(table, ())
+    for attempt in range(1, SEAL_ATTEMPTS_MAX + 1):
+        present = sorted(set(dates) & set(lake.dates(table)))
+        due = sorted(set(present) - lake.sealed(table, present, inputs))
+        if not due:
+            return 0
+        basis = lake.basis(table, due, inputs)
+        sealed = _enriched(lake, table, due)
+        deps.step(f"seal:{table}")
+        try:
+            lake.replace(table, due, sealed, basis=basis)
+        except Transient:
+            if attempt == SEAL_ATTEMPTS_MAX:
+                raise
+            continue
+        return int(sealed.num_rows)
+    raise AssertionError("the last attempt returns or raises")
 
 
 def facts(
@@ -187,18 +212,25 @@ def _near(lake: Lake, table: str, business_date: date) -> list[date]:
 
 
 def fact(lake: Lake, table: str, business_date: date) -> pa.Table:
-    """Enriched latest rows of one table and business date.
+    """Enriched latest rows of one table and business date."""
+    days = [business_date]
+    if lake.sealed(table, days, SEAL_INPUTS.get(table, ())):
+        return lake.read(table, days)
+    return _enriched(lake, table, days)
+
+
+def _enriched(lake: Lake, table: str, dates: Sequence[date]) -> pa.Table:
+    """Latest rows of some dates with what only other tables know.
 
     The table itself is read last, so that a following `replace` stands on what was read.
     """
-    days = [business_date]
     if table == "sale_lines":
-        sales, products = lake.read("sales", days), lake.read("products")
-        return enrich_lines(lake.read(table, days), sales, products)
+        sales, products = lake.read("sales", dates), lake.read("products")
+        return enrich_lines(lake.read(table, dates), sales, products)
     if table == "tenders":
-        activities = lake.read("gift_card_activities", days)
-        return enrich_tenders(lake.read(table, days), activities)
-    return lake.read(table, days)
+        activities = lake.read("gift_card_activities", dates)
+        return enrich_tenders(lake.read(table, dates), activities)
+    return lake.read(table, dates)
 
 
 def release(

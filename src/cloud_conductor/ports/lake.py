@@ -23,8 +23,30 @@ class Lake(Protocol):
         """Add rows of log range (lo, hi]; False when the table has them. CursorGap on a hole."""
         ...
 
-    def replace(self, table: str, business_date: date, rows: pa.Table) -> None:
-        """Atomically replace one partition (the seal). Rows outside the date are refused."""
+    def replace(
+        self,
+        table: str,
+        dates: Sequence[date],
+        rows: pa.Table,
+        *,
+        basis: Mapping[date, str] | None = None,
+    ) -> None:
+        """Atomically replace partitions (the seal), each by one file sorted by key.
+
+        Stands on the version this instance read last: rows that others added since are never
+        dropped, the commit is refused (Transient) and the caller reads again. ValueError on rows
+        of another date. basis: what `basis` said before the rows were read.
+        """
+        ...
+
+    def basis(
+        self, table: str, dates: Sequence[date], inputs: Collection[str] = ()
+    ) -> Mapping[date, str]:
+        """What a seal of each date stands on now: its parent's rows, and `inputs`, other tables."""
+        ...
+
+    def sealed(self, table: str, dates: Sequence[date], inputs: Collection[str] = ()) -> set[date]:
+        """Dates that are as a seal left them, over a basis that has not changed since."""
         ...
 
     def uris(self, table: str, dates: Sequence[date] | None = None) -> list[str]:

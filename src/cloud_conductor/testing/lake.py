@@ -149,19 +149,64 @@ class LakeContract:
         given = [sale("b"), sale("a", 1), sale("a", 2), sale("c", business_date=NEXT_DAY)]
         lake.append("sales", rows("sales", *given), app=APP, lo=0, hi=4)
         before = lake.digest("sales", DAY)
-        lake.replace("sales", DAY, lake.read("sales", [DAY]))
+        lake.replace("sales", [DAY], lake.read("sales", [DAY]))
         assert len(lake.uris("sales", [DAY])) == 1
         assert lake.digest("sales", DAY) == before
         assert open_lake().position("sales", APP) == 4
         assert lake.read("sales")["sale_id"].to_pylist() == ["a", "b", "c"]
         assert not lake.append("sales", rows("sales", *given), app=APP, lo=0, hi=4)
 
+    def test_a_seal_of_many_dates_is_one_file_a_date(self, open_lake: OpenLake) -> None:
+        lake = open_lake()
+        days = [date(2026, 11, number) for number in range(1, 29)]
+        given = [sale(f"s{n}", business_date=day) for n, day in enumerate(days)]
+        for at, one in enumerate([given, [sale("s0", 2, business_date=days[0])]]):
+            lake.append("sales", rows("sales", *one), app=APP, lo=at, hi=at + 1)
+        assert lake.sealed("sales", days) == set()
+        lake.replace("sales", days, lake.read("sales", days), basis=lake.basis("sales", days))
+        assert len(lake.uris("sales")) == len(days) == len(lake.sealed("sales", days))
+        assert lake.read("sales", [days[0]])["version_rank"].to_pylist() == [2]
+        assert lake.read("sales", days)["sale_id"].to_pylist() == sorted(
+            one["sale_id"] for one in given
+        )
+        assert open_lake().newest("sales") == {day: 2 if day == days[0] else 1 for day in days}
+
+    def test_a_date_is_as_sealed_until_its_rows_its_parent_or_an_input_change(
+        self, open_lake: OpenLake
+    ) -> None:
+        lake = open_lake()
+
+        def is_sealed() -> tuple[bool, bool]:
+            return (
+                bool(lake.sealed("sales", [DAY])),
+                bool(lake.sealed("sale_lines", [DAY], ["products"])),
+            )
+
+        def seal() -> None:
+            for table, inputs in (("sales", []), ("sale_lines", ["products"])):
+                basis = lake.basis(table, [DAY], inputs)
+                lake.replace(table, [DAY], lake.read(table, [DAY]), basis=basis)
+
+        lake.append("sales", rows("sales", sale("a")), app=APP, lo=0, hi=1)
+        lake.append("sale_lines", rows("sale_lines", a_line("a", "1")), app=APP, lo=0, hi=1)
+        seal()
+        assert is_sealed() == (True, True)
+        lake.append("products", rows("products", row("products")), app=APP, lo=0, hi=2)
+        assert is_sealed() == (True, False)
+        assert lake.read("sale_lines", [DAY])["line_uid"].to_pylist() == ["1"]
+        moved = rows("sales", sale("a", 2, state="moved"))
+        lake.append("sales", moved, app=APP, lo=1, hi=3)
+        assert is_sealed() == (False, False)
+        assert lake.read("sale_lines", [DAY]).num_rows == 0
+        seal()
+        assert lake.dates("sales") == lake.dates("sale_lines") == []
+
     def test_a_seal_refuses_rows_of_another_date(self, open_lake: OpenLake) -> None:
         lake = open_lake()
         lake.append("sales", rows("sales", sale("a")), app=APP, lo=0, hi=1)
         lake.read("sales")
         try:
-            lake.replace("sales", DAY, rows("sales", sale("b", business_date=NEXT_DAY)))
+            lake.replace("sales", [DAY], rows("sales", sale("b", business_date=NEXT_DAY)))
         except ValueError:
             assert lake.read("sales")["sale_id"].to_pylist() == ["a"]
             return
@@ -173,15 +218,15 @@ class LakeContract:
         read = sealing.read("sales", [DAY])
         writing.append("sales", rows("sales", sale("b")), app=APP, lo=1, hi=2)
         try:
-            sealing.replace("sales", DAY, read)
+            sealing.replace("sales", [DAY], read)
         except Transient:
-            sealing.replace("sales", DAY, sealing.read("sales", [DAY]))
+            sealing.replace("sales", [DAY], sealing.read("sales", [DAY]))
         assert open_lake().read("sales")["sale_id"].to_pylist() == ["a", "b"]
 
     def test_a_late_row_is_seen_beside_sealed_ones(self, open_lake: OpenLake) -> None:
         lake = open_lake()
         lake.append("sales", rows("sales", sale("a")), app=APP, lo=0, hi=1)
-        lake.replace("sales", DAY, lake.read("sales", [DAY]))
+        lake.replace("sales", [DAY], lake.read("sales", [DAY]))
         lake.append("sales", rows("sales", sale("b")), app=APP, lo=1, hi=2)
         assert lake.read("sales", [DAY])["sale_id"].to_pylist() == ["a", "b"]
 
@@ -193,7 +238,7 @@ class LakeContract:
         lake.append("sales", rows("sales", sale("a", 2)), app=APP, lo=0, hi=1)
         digests.add(lake.digest("sales", DAY))
         for changed in (arrivals, {"total_minor": 1}, {"channel": None}, {"channel": ""}):
-            lake.replace("sales", DAY, rows("sales", sale("a", 2) | changed))
+            lake.replace("sales", [DAY], rows("sales", sale("a", 2) | changed))
             digests.add(lake.digest("sales", DAY))
         assert len(digests) == 5
 
@@ -206,7 +251,7 @@ class LakeContract:
         for at in range(0, len(given), 13):
             some = rows("sales", *given[at : at + 13])
             lake.append("sales", some, app=APP, lo=at, hi=at + 13)
-        lake.replace("sales", DAY, lake.read("sales", [DAY]))
+        lake.replace("sales", [DAY], lake.read("sales", [DAY]))
         sealed = lake.read("sales", [DAY])
         keys = sealed.select(list(KEYS["sales"])).to_pylist()
         assert keys == sorted(keys, key=lambda one: tuple(one.values()))
