@@ -211,7 +211,7 @@ def test_concurrent_senders_lose_nothing_and_double_nothing(house: House) -> Non
 
 
 class HeldLog:
-    """A real log whose commits wait for a gate: the disk is slow."""
+    """A real log of one step whose commits wait for a gate: the disk is slow."""
 
     def __init__(self, log: EventLog) -> None:
         self._log = log
@@ -224,6 +224,8 @@ class HeldLog:
         return self._log.append(events)
 
     def __getattr__(self, name: str) -> Any:
+        if name in {"stage", "commit"}:
+            raise AttributeError(name)
         return getattr(self._log, name)
 
 
@@ -236,7 +238,7 @@ def test_when_the_queue_is_full_the_sender_is_told_to_come_back(tmp_path: Path) 
         first = pool.submit(house.post, notice("ev-0"))
         assert held.entered.wait(DEADLINE_S)
         waiting = [pool.submit(house.post, notice(f"ev-{n}")) for n in (1, 2)]
-        wait_until(lambda: len(app._writer._waiting) == 2)
+        wait_until(lambda: app._writer.waiting == 2)
         status, answer, headers = house.post(notice("ev-3"))
         held.gate.set()
         assert (status, answer["code"], headers["retry-after"]) == (503, "CC-100", "1")

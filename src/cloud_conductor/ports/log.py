@@ -1,7 +1,7 @@
 """The event log: the truth. Everything that came in, durable before it is acknowledged."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from cloud_conductor.domain.events import Appended, Event, NewEvent
 
@@ -40,3 +40,20 @@ class EventLog(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class TwoStepLog(EventLog, Protocol):
+    """A log that one process can write without waiting, and make durable in another thread."""
+
+    def stage(self, events: Sequence[NewEvent]) -> list[Appended] | None:
+        """Put the events as `append` does, not yet durable and not yet seen by any reader.
+
+        None, and nothing put, when that would have to wait for another writer. Never called again
+        before `commit` has returned or raised.
+        """
+        ...
+
+    def commit(self) -> None:
+        """Make what was staged durable. When it raises, nothing of it was put."""
+        ...

@@ -105,22 +105,22 @@ class Gateway:
         self._body_bytes_max = body_bytes_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        kind = scope["type"]
+        if kind == "http":
+            try:
+                if scope["method"] == "POST" and scope["path"].startswith(HOOKS):
+                    reply = await self._hook(scope, receive)
+                else:
+                    reply = self._other(scope)
+            except _Gone:
+                return
+            if reply is TAKEN:
+                await send(TAKEN_START)
+                await send(TAKEN_BODY)
+            else:
+                await _say(reply, send)
+        elif kind == "lifespan":
             await self._lifespan(receive, send)
-            return
-        if scope["type"] != "http":
-            return
-        try:
-            reply = await self._route(scope, receive)
-        except _Gone:
-            return
-        if reply is TAKEN:
-            await send(TAKEN_START)
-            await send(TAKEN_BODY)
-            return
-        headers = [JSON, (b"content-length", str(len(reply.body)).encode()), *reply.headers]
-        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -133,34 +133,56 @@ class Gateway:
                 await send({"type": "lifespan.shutdown.complete"})
                 return
 
-    async def _route(self, scope: Scope, receive: Receive) -> Reply:
+    def _other(self, scope: Scope) -> Reply:
+        """What is answered to everything but a POST to a hook."""
         path, method = scope["path"], scope["method"]
         if path.startswith(HOOKS):
-            if method != "POST":
-                return _refusal(405, "method_not_allowed", "webhooks are sent by POST")
-            return await self._hook(path.removeprefix(HOOKS), scope, receive)
+            return _refusal(405, "method_not_allowed", "webhooks are sent by POST")
         if method == "GET" and path == "/healthz":
             return Reply(200, b'{"status":"ok"}')
         if method == "GET" and path == "/statusz":
             return Reply(200, msgspec.json.encode(self.counters))
         return _refusal(404, "not_found", "there is nothing here")
 
-    async def _hook(self, source: str, scope: Scope, receive: Receive) -> Reply:
+    async def _hook(self, scope: Scope, receive: Receive) -> Reply:
+        """One webhook. One coroutine on purpose: each further one costs a microsecond here."""
+        source = scope["path"][len(HOOKS) :]
         door = self.doors.get(source)
         if door is None:
             self.counters.unknown_source += 1
             return _refusal(404, "unknown_source", "no such source in conductor.toml")
         headers = dict(scope["headers"])
-        try:
-            body = await _read(headers, receive, self._body_bytes_max)
-        except _TooLarge:
-            self.counters.too_large += 1
-            message = f"a webhook has at most {self._body_bytes_max} bytes"
-            return _refusal(413, "too_large", message, (b"connection", b"close"))
+        if not _is_sane(headers):
+            return self._too_large()
+        message = await receive()
+        body = message.get("body", b"")
+        if message.get("more_body", True) or len(body) > self._body_bytes_max:
+            try:
+                body = await _read(message, receive, self._body_bytes_max)
+            except _TooLarge:
+                return self._too_large()
         if not _is_signed(door, headers, body):
             self.counters.rejected_signature += 1
             return _refusal(401, "CC-203", "the signature is not ours")
-        return await self._store(self._event(source, door, headers, body))
+        event = self._event(source, door, headers, body)
+        try:
+            appended = await self._writer.submit(event)
+        except Transient as error:
+            self.counters.shed += 1
+            wait_s = max(1, round(error.retry_after_s or 1.0))
+            return _refusal(503, error.code, error.message, (b"retry-after", str(wait_s).encode()))
+        if appended.duplicate:
+            self.counters.duplicates += 1
+            return TAKEN
+        self.counters.received += 1
+        if event.kind == "malformed":
+            self.counters.malformed += 1
+        return TAKEN
+
+    def _too_large(self) -> Reply:
+        self.counters.too_large += 1
+        told = f"a webhook has at most {self._body_bytes_max} bytes"
+        return _refusal(413, "too_large", told, (b"connection", b"close"))
 
     def _event(
         self, source: str, door: Door, headers: Mapping[bytes, bytes], body: bytes
@@ -182,21 +204,6 @@ class Gateway:
             headers=msgspec.json.encode(kept).decode(),
             url=door.url,
         )
-
-    async def _store(self, event: NewEvent) -> Reply:
-        try:
-            appended = await self._writer.submit(event)
-        except Transient as error:
-            self.counters.shed += 1
-            wait_s = max(1, round(error.retry_after_s or 1.0))
-            return _refusal(503, error.code, error.message, (b"retry-after", str(wait_s).encode()))
-        if appended.duplicate:
-            self.counters.duplicates += 1
-            return TAKEN
-        self.counters.received += 1
-        if event.kind == "malformed":
-            self.counters.malformed += 1
-        return TAKEN
 
 
 class GatewayServer(uvicorn.Server):
@@ -252,32 +259,39 @@ def _is_signed(door: Door, headers: Mapping[bytes, bytes], body: bytes) -> bool:
     return False
 
 
-async def _read(headers: Mapping[bytes, bytes], receive: Receive, bytes_max: int) -> bytes:
-    """The whole body. Raises _TooLarge past `bytes_max`, _Gone when it never ends.
+def _is_sane(headers: Mapping[bytes, bytes]) -> bool:
+    """The declared length, if any, is one that is read to its end."""
+    declared = headers.get(b"content-length", b"0")
+    return declared.isdigit() and int(declared) <= DROPPED_BYTES_MAX
+
+
+async def _read(message: Message, receive: Receive, bytes_max: int) -> bytes:
+    """The whole body that `message` begins. Raises _TooLarge past `bytes_max`, _Gone when cut off.
 
     An oversized body is received and dropped up to DROPPED_BYTES_MAX, so that its sender gets to
     read the 413 instead of a reset connection.
     """
-    declared = headers.get(b"content-length", b"0")
-    if not declared.isdigit() or int(declared) > DROPPED_BYTES_MAX:
-        raise _TooLarge
     parts: list[bytes] = []
     size_bytes = 0
-    more = True
-    while more:
-        message = await receive()
+    while True:
         if message["type"] == "http.disconnect":
             raise _Gone
         part: bytes = message.get("body", b"")
-        more = message.get("more_body", False)
         size_bytes += len(part)
-        if size_bytes > DROPPED_BYTES_MAX:
-            break
         if size_bytes <= bytes_max:
             parts.append(part)
+        if size_bytes > DROPPED_BYTES_MAX or not message.get("more_body", False):
+            break
+        message = await receive()
     if size_bytes > bytes_max:
         raise _TooLarge
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    return b"".join(parts)
+
+
+async def _say(reply: Reply, send: Send) -> None:
+    headers = [JSON, (b"content-length", str(len(reply.body)).encode()), *reply.headers]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
 
 
 def _refusal(status: int, code: str, message: str, *headers: tuple[bytes, bytes]) -> Reply:
