@@ -283,11 +283,15 @@ def _store_day_levels(
     yield compare_records(control, wide["sales"])
     over = held.over_returned.get((scope.store, scope.business_date), ())
     yield compare_totals(control, day.sales, children, over)
-    yield compare_tenders(
-        scope,
-        day.of_closed_sales(day.sale_tenders),
-        wide["tenders"],
-        quarantined=held.quarantined,
+    yield (
+        compare_tenders(
+            scope,
+            day.of_closed_sales(day.sale_tenders),
+            wide["tenders"],
+            quarantined=held.quarantined,
+        )
+        if store.source in deps.pos
+        else not_connected("L3", "an export has no second record of its payments")
     )
     entries = journal.day_entries(day, deps.accounts, fees_at=deps.fees_at)
     booked = [
