@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from cloud_conductor.domain.stores import Store, TaxSplit
+from cloud_conductor.domain.stores import Meanings, Store, TaxSplit
 
 Roles = Literal["gateway", "worker", "scheduler"]
 
@@ -80,6 +80,63 @@ class AlertsConfig(_Section, frozen=True):
     routes: dict[str, AlertRoute] = msgspec.field(default_factory=dict)
 
 
+Names = tuple[str, ...]
+
+
+class LineMeanings(_Section, frozen=True):
+    """Names of items and custom amounts that are no merchandise."""
+
+    deposit: Names = ()
+    donation: Names = ()
+    account_payment: Names = ()
+    service: Names = ()
+    shipping: Names = ()
+    fee: Names = ()
+
+
+class DiscountMeanings(_Section, frozen=True):
+    """Names of discounts with an account of their own; `vendor` pays for his (R-9.13, R-9.14)."""
+
+    vendor: Names = ()
+    comp: Names = ()
+    employee: Names = ()
+    coupon: Names = ()
+
+
+class TenderMeanings(_Section, frozen=True):
+    """Names of external means of payment (R-9.5, R-9.8, R-9.9, R-9.14)."""
+
+    house_account: Names = ()
+    store_credit: Names = ()
+    deposit: Names = ()
+    vendor_coupon: Names = ()
+
+
+class PaidOutMeanings(_Section, frozen=True):
+    """Reasons of cash paid out of a drawer: a `drop` to the safe is no expense (R-8.1)."""
+
+    drop: Names = ()
+
+
+class MeaningsConfig(_Section, frozen=True):
+    """What the tills' own names mean where the POS has no word for it; `*` ends a beginning."""
+
+    lines: LineMeanings = LineMeanings()
+    discounts: DiscountMeanings = DiscountMeanings()
+    tenders: TenderMeanings = TenderMeanings()
+    paid_outs: PaidOutMeanings = PaidOutMeanings()
+
+    def rules(self) -> Meanings:
+        """The same as the store master carries it, meanings without names left out."""
+        said: dict[str, dict[str, list[str]]] = msgspec.to_builtins(self)
+        return Meanings(
+            **{
+                kind: tuple((meaning, tuple(names)) for meaning, names in some.items() if names)
+                for kind, some in said.items()
+            }
+        )
+
+
 class SourceConfig(_Section, frozen=True):
     """One POS connection. `notification_url` must be byte-identical to the vendor's subscription."""
 
@@ -91,6 +148,7 @@ class SourceConfig(_Section, frozen=True):
     sweep_interval_s: float = 60.0
     sweep_overlap_s: float = 300.0
     start_at: str = ""
+    meanings: MeaningsConfig = MeaningsConfig()
 
 
 class LogConfig(_Section, frozen=True):
@@ -128,7 +186,7 @@ class PublishConfig(_Section, frozen=True):
     url: str
     secret: str = ""
     events: tuple[str, ...] = ("sale.recorded",)
-    attempts_max: int = 12
+    attempts_max: int = 30
     region: str = ""
     endpoint: str = ""
     options: dict[str, str] = msgspec.field(default_factory=dict)
@@ -214,6 +272,7 @@ class Config(_Section, frozen=True):
 
     def store_master(self) -> tuple[Store, ...]:
         """Stores in the order of their codes."""
+        meanings = {name: source.meanings.rules() for name, source in self.sources.items()}
         return tuple(
             Store(
                 store=code,
@@ -227,6 +286,7 @@ class Config(_Section, frozen=True):
                     TaxSplit(tax=tax, parts=tuple(parts.items()))
                     for tax, parts in entry.tax_splits.items()
                 ),
+                meanings=meanings.get(entry.source, Meanings()),
             )
             for code, entry in sorted(self.stores.items())
         )

@@ -36,7 +36,7 @@ from cloud_conductor.domain.findings import (
     Finding,
 )
 from cloud_conductor.domain.money import minor_exponent
-from cloud_conductor.domain.stores import Store
+from cloud_conductor.domain.stores import Store, meaning_of
 
 CLOSED_STATES = {"COMPLETED": "closed", "CANCELED": "voided"}
 GIFT_CARD_BRAND = "SQUARE_GIFT_CARD"
@@ -54,6 +54,8 @@ SALE_TENDERS = {
     "NO_SALE": "no_sale",
 }
 UNIT_MICRO_MAX = 10**18
+OWED_KINDS = frozenset({"gift_card", "deposit", "donation", "account_payment"})
+"""Lines that are no sale: what they bring is owed, or settles what was (R-17.3)."""
 
 
 class Sale:
@@ -157,15 +159,15 @@ def _add_lines(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
     lines, discounts = sheet.rows["sale_lines"], sheet.rows["sale_discounts"]
     for part in sale.basket.lines:
         line, quantity = part.line, millionths(part.line.quantity)
-        gift_card = line.item_type == "GIFT_CARD"
+        kind = line_kind(line, store)
         price = line.base_price_money
         lines.append(
             LineRow(
                 head=head,
                 line_uid=line.uid,
                 event=part.event,
-                line_kind="gift_card" if gift_card else "merchandise",
-                is_sale=not gift_card,
+                line_kind=kind,
+                is_sale=kind not in OWED_KINDS,
                 product_id=line.catalog_object_id,
                 name=line.name,
                 quantity=quantity if part.event == "sale" else -quantity,
@@ -180,28 +182,42 @@ def _add_lines(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
             )
         )
         if part.cuts:
-            discounts += _discount_rows(part, head)
+            discounts += _discount_rows(part, store, head)
 
 
-def _discount_rows(part: LinePart, head: int) -> Iterable[DiscountRow]:
+def line_kind(line: wire.Line, store: Store) -> str:
+    """Kind of a line: a gift card, what the owner says its name means, else merchandise."""
+    if line.item_type == "GIFT_CARD":
+        return "gift_card"
+    rules = store.meanings.lines
+    return (meaning_of(rules, line.name) if rules else None) or "merchandise"
+
+
+def _discount_rows(part: LinePart, store: Store, head: int) -> Iterable[DiscountRow]:
     """One row per discount of the order: a line may name one twice."""
     merged: dict[str, DiscountRow] = {}
     for cut, amount in part.cuts:
         if cut.uid in merged:
             merged[cut.uid].amount_minor += amount
             continue
+        kind = _discount_kind(cut, store)
         merged[cut.uid] = DiscountRow(
             head=head,
             line_uid=part.line.uid,
             event=part.event,
             discount_uid=cut.uid,
-            discount_kind=_discount_kind(cut),
+            discount_kind=kind,
+            funded_by="vendor" if kind == "vendor" else "store",
             amount_minor=amount,
         )
     return merged.values()
 
 
-def _discount_kind(cut: wire.Discount) -> str:
+def _discount_kind(cut: wire.Discount, store: Store) -> str:
+    rules = store.meanings.discounts
+    named = meaning_of(rules, cut.name) if rules else None
+    if named is not None:
+        return named
     if cut.reward_ids:
         return "loyalty"
     return "percent" if (cut.type or "").endswith("PERCENTAGE") else "amount"

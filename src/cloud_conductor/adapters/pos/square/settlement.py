@@ -22,6 +22,7 @@ from cloud_conductor.adapters.pos.square.rows import (
     millionths,
 )
 from cloud_conductor.domain.money import minor_exponent
+from cloud_conductor.domain.stores import Rules, Store, meaning_of
 
 PROCESSOR = "square"
 UNIT_COST = "unit_cost"
@@ -70,11 +71,19 @@ _ACTIVITY_SIGNS = {  # details member: sign of its effect on the balance
 }
 
 
-def tender_type(source_type: str, details: wire.CardDetails | None) -> tuple[str, str] | None:
+def tender_type(
+    source_type: str,
+    details: wire.CardDetails | None,
+    external: wire.ExternalDetails | None = None,
+    names: Rules = (),
+) -> tuple[str, str] | None:
     """(tender type, processor) of a payment; None for a source type nobody has mapped.
 
     A Square gift card is a card whose brand says so: nothing to settle, it redeems a liability.
+    names: what the owner says the tills' external means of payment are.
     """
+    if source_type == "EXTERNAL" and external is not None and names:
+        return meaning_of(names, external.source) or "external", ""
     brand = brand_of(details)
     if source_type == "CARD" and brand == GIFT_CARD_BRAND:
         return "gift_card", ""
@@ -182,14 +191,17 @@ def shift_row(shift: wire.CashShift, head: int) -> Row:
     )
 
 
-def cash_event_row(event: wire.CashEvent, shift_id: str, currency: str, head: int) -> Row:
+def cash_event_row(event: wire.CashEvent, shift_id: str, store: Store, head: int) -> Row:
     """A drawer event; amount as the vendor gives it: a magnitude, its type says which way."""
+    kind = CASH_EVENTS.get(event.event_type, event.event_type.lower())
+    if kind == "paid_out":
+        kind = meaning_of(store.meanings.paid_outs, event.description) or kind
     return CashEventRow(
         head=head,
         event_id=event.id,
         shift_id=shift_id,
-        event_type=CASH_EVENTS.get(event.event_type, event.event_type.lower()),
-        currency=event.event_money.currency if event.event_money else currency,
+        event_type=kind,
+        currency=event.event_money.currency if event.event_money else store.currency,
         amount_minor=abs(_cents(event.event_money) or 0),
         description=event.description,
         employee=event.team_member_id,

@@ -221,6 +221,12 @@ class Device(Wire, frozen=True):
     id: str | None = None
 
 
+class ExternalDetails(Wire, frozen=True):
+    """What the till calls a means of payment that Square does not process."""
+
+    source: str | None = None
+
+
 class Payment(Wire, frozen=True):
     id: Id
     location_id: Id
@@ -233,6 +239,7 @@ class Payment(Wire, frozen=True):
     processing_fee: list[Fee] | None = None
     card_details: CardDetails | None = None
     cash_details: CashDetails | None = None
+    external_details: ExternalDetails | None = None
     order_id: str | None = None
     team_member_id: str | None = None
     employee_id: str | None = None
@@ -242,6 +249,7 @@ class Payment(Wire, frozen=True):
 
 class RefundDestination(Wire, frozen=True):
     card_details: CardDetails | None = None
+    external_details: ExternalDetails | None = None
 
 
 class Refund(Wire, frozen=True):
