@@ -16,6 +16,7 @@ from cloud_conductor.sandbox.square.events import API_VERSION
 from cloud_conductor.sandbox.square.seller import Seller
 from cloud_conductor.sandbox.square.state import Ask
 from cloud_conductor.sandbox.square.webhooks import Dispatcher
+from cloud_conductor.sandbox.till import Counter, Panel, counter, document
 
 DEFAULT_TOKEN = "sandbox-square-token"  # noqa: S105 - a published default that opens nothing real
 PAGE_ROWS_SMALL = "3"
@@ -28,15 +29,16 @@ def simulator(
     token: str = DEFAULT_TOKEN,
     state: Path | None = None,
     retry_seconds: float = 0.5,
+    panel: Panel | None = None,
 ) -> Simulator:
     """Make the ASGI application of a seller.
 
     token: a personal access token that never expires; OAuth tokens work beside it.
-    state: file that keeps the seller over restarts.
+    state: file that keeps the seller over restarts. panel: the till's switches of faults.
     """
     state_file = StateFile(state, seller) if state else None
     dispatcher = Dispatcher(seller.state, retry_seconds)
-    face = _Face(seller, dispatcher, token)
+    face = _Face(seller, dispatcher, token, Counter(token, panel))
     return Simulator(
         face.handle,
         seller.state.faults,
@@ -50,8 +52,9 @@ def simulator(
 class _Face:
     """Turns HTTP requests into calls of a seller."""
 
-    def __init__(self, seller: Seller, dispatcher: Dispatcher, token: str) -> None:
+    def __init__(self, seller: Seller, dispatcher: Dispatcher, token: str, till: Counter) -> None:
         self._seller, self._dispatcher, self._token = seller, dispatcher, token
+        self._till = till
 
     async def handle(self, request: Request) -> Answer:
         """Answer one request."""
@@ -63,6 +66,10 @@ class _Face:
     def _answer(self, request: Request) -> Answer:
         if not request.path.startswith(OPEN_PATHS) and not self._is_authorized(request):
             raise unauthorized()
+        if request.path.startswith(counter.PREFIX):
+            return self._till.answer(request)
+        if request.path.startswith(document.PREFIX):
+            return self._document(request.path.removeprefix(document.PREFIX))
         if request.path == "/oauth2/authorize":
             target = oauth.authorize(self._seller.state, Ask({}, {}, request.query))
             return Answer(302, b"", {"location": target})
@@ -89,6 +96,16 @@ class _Face:
         if draw("page_shift", request.method, request.path):
             self._seller.shift(request.path, str(cursor))
         return request
+
+    def _document(self, id_: str) -> Answer:
+        """A sale, payment, refund or payout as a page for people."""
+        if id_ == "style.css":
+            return document.style()
+        for kind in ("orders", "payments", "refunds", "payouts"):
+            if id_ in self._seller.state.table(kind):
+                found = self._seller.call("GET", f"/v2/{kind}/{id_}")
+                return document.page("Square", kind.removesuffix("s"), found, id_=id_)
+        return document.page("Square", "document", None, id_=id_)
 
     def _is_authorized(self, request: Request) -> bool:
         kind, _, given = request.headers.get("authorization", "").partition(" ")

@@ -15,6 +15,7 @@ from cloud_conductor.sandbox import http
 from cloud_conductor.sandbox.clock import SandboxClock, format_instant, parse_instant
 from cloud_conductor.sandbox.faults import WRITES, FaultPlan
 from cloud_conductor.sandbox.http import Answer, Request
+from cloud_conductor.sandbox.till import document
 from cloud_conductor.sandbox.xero.accounts import DEFAULT_CHART
 from cloud_conductor.sandbox.xero.auth import CLIENT_ID, CLIENT_SECRET, Grants, Identity
 from cloud_conductor.sandbox.xero.limits import Limits
@@ -154,7 +155,9 @@ class XeroSandbox:
         }
 
     def _control(self, request: Request) -> Answer:
-        """Doors that the real vendor does not have: health, dump, clock, lock, bank lines."""
+        """Doors that the real vendor does not have: health, dump, clock, lock, bank lines, pages."""
+        if request.path.startswith(document.PREFIX):
+            return self._document(request.path.removeprefix(document.PREFIX))
         match request.method, request.path:
             case "GET", "/sandbox/health":
                 return _answer(200, self._health())
@@ -169,6 +172,15 @@ class XeroSandbox:
                 return _answer(200, {"imported": ids})
             case _:
                 raise problem(404, "Not Found", f"{request.method} {request.path}")
+
+    def _document(self, id_: str) -> Answer:
+        """A manual journal or bank transaction as a page for people."""
+        if id_ == "style.css":
+            return document.style()
+        books = self.organisation.dump()
+        kinds = ("manual_journals", "bank_transactions")
+        found = next((one for kind in kinds for one in books[kind] if one["id"] == id_), None)
+        return document.page("Xero", "ledger document", found, id_=id_)
 
     def _health(self) -> dict[str, Any]:
         organisation = self.organisation
