@@ -148,6 +148,7 @@ class SourceConfig(_Section, frozen=True):
     sweep_interval_s: float = 60.0
     sweep_overlap_s: float = 300.0
     start_at: str = ""
+    receipts: str = ""
     meanings: MeaningsConfig = MeaningsConfig()
 
 

@@ -5,15 +5,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table, select, update
+from sqlalchemy import Connection, Engine, Table, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from cloud_conductor.domain.errors import LeaseLost
 from cloud_conductor.domain.findings import Finding
+from cloud_conductor.state.publishing import note_changes
 from cloud_conductor.state.tables.conform import (
     CLOCK,
     COUNT,
     CURSOR,
+    DUPLICATE,
     PARENT,
     POSITION,
     QUARANTINE,
@@ -203,6 +205,66 @@ def warnings(engine: Engine, limit: int = 1_000) -> list[Warned]:
         ]
 
 
+class Tally(msgspec.Struct, frozen=True):
+    """What conform has taken: cursors by partition, events and open quarantined by source."""
+
+    cursors: dict[str, int]
+    taken: dict[str, int]
+    quarantined: dict[str, int]
+
+
+def tally(engine: Engine) -> Tally:
+    """All of one moment: read again when conform moved meanwhile."""
+    held_query = (
+        select(QUARANTINE.c.source, func.count())
+        .where(QUARANTINE.c.state == OPEN)
+        .group_by(QUARANTINE.c.source)
+    )
+    cursors = _cursors(engine)
+    while True:
+        taken: dict[str, int] = {}
+        for (source, _), events in counts(engine).items():
+            taken[source] = taken.get(source, 0) + events
+        with engine.connect() as connection:
+            held = {source: int(number) for source, number in connection.execute(held_query)}
+        after = _cursors(engine)
+        if after == cursors:
+            return Tally(cursors, taken, held)
+        cursors = after
+
+
+def duplicates(engine: Engine) -> tuple[dict[str, int], int]:
+    """Duplicate deliveries counted by source, and the number of the last one counted."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(DUPLICATE)).all()
+    return {row.source: row.deliveries for row in rows}, max(
+        (row.number for row in rows), default=0
+    )
+
+
+def count_duplicates(engine: Engine, found: Mapping[str, int], *, after: int, number: int) -> bool:
+    """Write counts that hold up to `number`; False when they no longer stand at `after`."""
+    with engine.begin() as connection:
+        rows = connection.execute(select(DUPLICATE.c.number)).scalars().all()
+        if max(rows, default=0) != after:
+            return False
+        _upsert(
+            connection,
+            DUPLICATE,
+            [
+                {"source": source, "deliveries": deliveries, "number": number}
+                for source, deliveries in found.items()
+            ],
+        )
+    return True
+
+
+def _cursors(engine: Engine) -> dict[str, int]:
+    with engine.connect() as connection:
+        rows = connection.execute(select(CURSOR.c.partition, CURSOR.c.seq))
+        return {partition: int(seq) for partition, seq in rows}
+
+
 def counts(engine: Engine) -> dict[tuple[str, str], int]:
     """(source, first outcome) -> events."""
     with engine.connect() as connection:
@@ -262,6 +324,7 @@ def commit(engine: Engine, learnt: Learnt) -> None:
             )
         _upsert(connection, WARNING, list(_warning_rows(learnt.warnings)))
         _add_counts(connection, learnt.counts)
+        note_changes(connection, learnt.versions)
 
 
 def instant(at_us: int) -> datetime:

@@ -1,0 +1,1 @@
+"""Channels that others are told through (ports.queue.Queue)."""

@@ -1,0 +1,54 @@
+"""A channel to others: webhooks, queues and topics that are told what happened."""
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+Outcome = Literal["sent", "failed", "refused"]
+
+
+class QueueCapabilities(msgspec.Struct, frozen=True):
+    """batch_max: messages in one call.
+
+    keeps_order: a call may hold several of one store, and after one that failed none of the same
+    store is delivered. body_bytes_max: a larger message is refused.
+    """
+
+    batch_max: int
+    keeps_order: bool
+    body_bytes_max: int
+
+
+class Message(msgspec.Struct, frozen=True):
+    """message_id is the same whenever the same thing is said. store: the order is kept within it."""
+
+    message_id: str
+    type: str
+    store: str
+    created_us: int
+    body: bytes
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """What became of one message. refused: no further attempt can succeed."""
+
+    message_id: str
+    outcome: Outcome
+    error: str = ""
+
+
+class Queue(Protocol):
+    """Delivers at least once; never retries by itself: the outbox does."""
+
+    capabilities: QueueCapabilities
+
+    def publish(self, messages: Sequence[Message]) -> list[Delivery]:
+        """An outcome per message, in order; at most batch_max.
+
+        Raises RateLimited or VendorUnavailable when surely none was delivered; a lost reply is
+        `failed`, so the message is sent again under the same id.
+        """
+        ...
+
+    def close(self) -> None: ...

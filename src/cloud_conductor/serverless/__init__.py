@@ -1,0 +1,1 @@
+"""The intake as cloud functions: object created, queue batch, webhook."""
