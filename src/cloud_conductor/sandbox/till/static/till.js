@@ -92,10 +92,10 @@ async function receipts() {
 function receipt(order, back) {
   const at = new Intl.DateTimeFormat("en-GB", { timeZone: till.store.timezone, day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).format(new Date(order.created_at));
   const names = (order.line_items ?? []).map((line) => line.name).join(", ") || "Return";
-  const total = make("strong", {}, said(order.total_money ?? order.net_amounts?.total_money));
+  const total = make("strong", {}, said(order.net_amounts?.total_money ?? order.total_money));
   const can = order.line_items?.length && !order.returns && order.tenders?.length === 1 && !back.has(order.id) && order.line_items.every((line) => line.item_type !== "GIFT_CARD");
   const about = make("div", {}, names, make("small", {}, `${at} \u00b7 `, till.console
-    ? make("a", { href: `${till.console.replace(/\/$/, "")}/today?at=sale:${order.id}`, target: "conductor" }, "follow in the console") : order.id));
+    ? make("a", { href: `${till.console.replace(/\/$/, "")}/today?at=sale:${order.id}`, target: "conductor" }, "follow") : order.id));
   const button = make("button", { type: "button", onclick: () => act(() => refund(order)) }, "Refund");
   return make("li", {}, about, total, ...(can ? [button] : []));
 }
