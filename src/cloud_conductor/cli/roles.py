@@ -1,6 +1,9 @@
 """The three roles of one machine, each in a process of its own (design, section 4)."""
 
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -60,12 +63,31 @@ def worker(path: Path) -> None:
     stop = supervisor.stop_signal()
     with House(path) as house:
         supervisor.announce(house.state_dir, "worker")
-        loop.work(
-            house.close_deps,
-            stop.wait,
-            flush_interval=timedelta(seconds=house.config.lake.flush_interval_s),
-            flush_events_max=house.config.lake.flush_rows_max,
-        )
+        with _publisher(house, stop):
+            loop.work(
+                house.close_deps,
+                stop.wait,
+                flush_interval=timedelta(seconds=house.config.lake.flush_interval_s),
+                flush_events_max=house.config.lake.flush_rows_max,
+            )
+
+
+@contextmanager
+def _publisher(house: House, stop: threading.Event) -> Iterator[None]:
+    """Beside the worker's loop, where any [publish.*] is configured, until the role stops."""
+    if not house.config.publish:
+        yield
+        return
+    from cloud_conductor.pipelines.publisher import publish
+
+    told = (house.publish_deps, house.publish_lock, stop.wait)
+    thread = threading.Thread(target=publish, args=told, name="publisher", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=30)
 
 
 def scheduler(path: Path) -> None:

@@ -46,6 +46,9 @@ class Queued(msgspec.Struct, frozen=True):
 
 def watch(engine: Engine, *, on: bool) -> None:
     """Whether conform notes changed sales from now on. Off: what was noted is forgotten."""
+    with engine.connect() as connection:
+        if (position(connection, WATCH) > 0) == on:
+            return
     with engine.begin() as connection:
         connection.execute(delete(POSITION).where(POSITION.c.name == WATCH))
         if on:

@@ -12,11 +12,12 @@ from cloud_conductor.domain.events import Event, NewEvent
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.ingest.flow_landing import Landing
 from cloud_conductor.ports.landing import LandingPlace
+from cloud_conductor.ports.pos import PosDecoder
 
 S3 = "s3://"
 
 
-def decoders_of(config: Config) -> dict[str, FilesDecoder]:
+def decoders_of(config: Config) -> dict[str, PosDecoder]:
     """By source."""
     return {
         name: FilesDecoder(one.columns, one.processor or name)
@@ -55,7 +56,7 @@ def place_of(config: LandingConfig, root: Path) -> LandingPlace:
 
 
 def _problem(
-    decoder: FilesDecoder, stores: Mapping[str, Store]
+    decoder: PosDecoder, stores: Mapping[str, Store]
 ) -> Callable[[Sequence[NewEvent]], str]:
     """What conform would say of a file's records, before any of them is an event."""
 
@@ -64,7 +65,7 @@ def _problem(
             Event(seq=row, **{name: getattr(one, name) for name in NewEvent.__struct_fields__})
             for row, one in enumerate(events, start=1)
         ]
-        rejected = decoder.decode(placed, stores, {}).rejected
+        rejected = decoder.decode(placed, stores, {}, {}).rejected
         if not rejected:
             return ""
         first = rejected[0].findings[0]

@@ -1,0 +1,73 @@
+"""Channels of [publish.*], and the outbox that feeds them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+
+import pyarrow as pa
+from sqlalchemy import Engine
+
+from cloud_conductor.adapters.clock import SystemClock
+from cloud_conductor.conform.flow import facts
+from cloud_conductor.domain.config import PublishConfig
+from cloud_conductor.domain.errors import ConfigError
+from cloud_conductor.ports.clock import Clock
+from cloud_conductor.ports.lake import Lake
+from cloud_conductor.ports.queue import Queue
+from cloud_conductor.publishing.core import TYPES
+from cloud_conductor.publishing.flow import Channel, PublishDeps
+
+Secret = Callable[[str], str]
+
+
+def publish_deps(
+    channels: Mapping[str, Channel], *, worker: Engine, books: Engine, lake: Lake, clock: Clock
+) -> PublishDeps:
+    def day_facts(day: date, tables: Sequence[str]) -> Mapping[str, pa.Table]:
+        return facts(lake, day, tables=tables)
+
+    return PublishDeps(
+        engine=worker, books=books, day_facts=day_facts, clock=clock, channels=channels
+    )
+
+
+def channels_of(publish: Mapping[str, PublishConfig], secret: Secret) -> dict[str, Channel]:
+    """By name. Raises ConfigError for a type nobody publishes, MissingExtra without its package."""
+    for name, one in publish.items():
+        unknown = set(one.events) - set(TYPES)
+        if unknown:
+            raise ConfigError(
+                f"[publish.{name}] events: nobody publishes {', '.join(sorted(unknown))}",
+                hint=f"choose of: {', '.join(TYPES)}",
+            )
+    return {
+        name: Channel(_queue(one, secret), one.events, one.attempts_max)
+        for name, one in publish.items()
+    }
+
+
+def _queue(config: PublishConfig, secret: Secret) -> Queue:
+    if config.kind == "standard_webhooks":
+        from cloud_conductor.adapters.queues.standard_webhooks import StandardWebhooks
+
+        secrets = [secret(one) for one in config.secret.split() if one]
+        return StandardWebhooks(config.url, secrets, SystemClock())
+    if config.kind == "kafka":
+        from cloud_conductor.adapters.queues.kafka import KafkaTopic
+
+        return KafkaTopic(config.url, resolved(config.options, secret))
+    if config.kind == "sqs":
+        from cloud_conductor.adapters.queues.sqs import Sqs
+
+        return Sqs(config.url, region=config.region, endpoint=config.endpoint)
+    from cloud_conductor.adapters.queues.sns import Sns
+
+    return Sns(config.url, region=config.region, endpoint=config.endpoint)
+
+
+def resolved(options: Mapping[str, str], secret: Secret) -> dict[str, str]:
+    """Options of librdkafka with references in place of secrets looked up."""
+    schemes = ("env:", "file:", "keyring:")
+    return {
+        name: secret(value) if value.startswith(schemes) else value
+        for name, value in options.items()
+    }
