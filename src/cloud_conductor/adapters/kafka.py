@@ -47,7 +47,6 @@ def producer(brokers: str, options: Mapping[str, str]) -> Any:
     return kafka.Producer({
         "bootstrap.servers": brokers,
         "enable.idempotence": True,
-        "enable.gapless.guarantee": True,  # one that is lost fails those behind it
         "acks": "all",
         "linger.ms": 0,
         "message.max.bytes": 16_777_216,
@@ -90,4 +89,4 @@ def _quiet() -> dict[str, Any]:
     """Librdkafka's own log lines go to our log, not to the terminal."""
     import logging
 
-    return {"logger": logging.getLogger("conductor.kafka"), "log_level": 4}
+    return {"logger": logging.getLogger("conductor.kafka"), "log_level": 2}

@@ -9,14 +9,9 @@ Outcome = Literal["sent", "failed", "refused"]
 
 
 class QueueCapabilities(msgspec.Struct, frozen=True):
-    """batch_max: messages in one call.
-
-    keeps_order: a call may hold several of one store, and after one that failed none of the same
-    store is delivered. body_bytes_max: a larger message is refused.
-    """
+    """batch_max: messages in one call. body_bytes_max: a larger message is refused."""
 
     batch_max: int
-    keeps_order: bool
     body_bytes_max: int
 
 
@@ -44,7 +39,9 @@ class Queue(Protocol):
     capabilities: QueueCapabilities
 
     def publish(self, messages: Sequence[Message]) -> list[Delivery]:
-        """An outcome per message, in order; at most batch_max.
+        """An outcome per message, in order; at most batch_max, and one of each store.
+
+        Of two messages of a store in one call the first might fail and the second be delivered.
 
         Raises RateLimited or VendorUnavailable when surely none was delivered; a lost reply is
         `failed`, so the message is sent again under the same id.

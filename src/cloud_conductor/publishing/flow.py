@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 from sqlalchemy import Engine
 
-from cloud_conductor.domain.errors import ConductorError, Permanent, RateLimited, Transient
+from cloud_conductor.domain.errors import ConductorError, RateLimited
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.queue import Delivery, Message, Queue
 from cloud_conductor.publishing.core import ENTRY, SALE, TABLES, entry_message, sale_messages
@@ -25,7 +25,6 @@ from cloud_conductor.state import publishing as state
 
 CHANGES_PER_BATCH = 5_000
 AUDIT_PER_BATCH = 1_000
-LINES_PER_READ = 500
 CALLS_PER_RUN_MAX = 10_000  # a run ends; the next goes on
 SENT_KEPT = timedelta(days=30)
 AUDIT = "audit"
@@ -168,19 +167,16 @@ def _deliver(deps: PublishDeps, name: str, channel: Channel) -> Published:
     """Everything due on one channel, until nothing is or the channel fails."""
     total = Published()
     capabilities = channel.queue.capabilities
-    read = state.lines if capabilities.keeps_order else state.heads
     for _ in range(CALLS_PER_RUN_MAX):
-        waiting = read(deps.engine, name, now_us=deps.now_us, limit=capabilities.batch_max)
+        waiting = state.heads(deps.engine, name, now_us=deps.now_us, limit=capabilities.batch_max)
         if not waiting:
             break
         deps.step("send")
         try:
-            deliveries = channel.queue.publish([_message(one) for one in waiting])
+            deliveries = _attempt(channel.queue, waiting)
         except RateLimited as error:
             log.warning("publish.waits", extra={"fields": {"channel": name, "error": str(error)}})
             break
-        except ConductorError as error:
-            deliveries = [_failed(one, error) for one in waiting]
         deps.step("settle")
         now_us = deps.now_us
         outcomes = [
@@ -192,10 +188,23 @@ def _deliver(deps: PublishDeps, name: str, channel: Channel) -> Published:
     return total
 
 
-def _failed(queued: state.Queued, error: ConductorError) -> Delivery:
-    """A call that failed as a whole: nothing was delivered, or nobody knows (sent again)."""
-    assert isinstance(error, Transient | Permanent)
-    return Delivery(queued.message_id, "failed", str(error))
+def _attempt(queue: Queue, waiting: Sequence[state.Queued]) -> list[Delivery]:
+    """One call for what the channel can carry. A call that failed as a whole failed for each."""
+    messages = [_message(one) for one in waiting]
+    limit = queue.capabilities.body_bytes_max
+    fitting = [one for one in messages if len(one.body) <= limit]
+    try:
+        given = queue.publish(fitting) if fitting else []
+    except RateLimited:
+        raise
+    except ConductorError as error:
+        given = [Delivery(one.message_id, "failed", str(error)) for one in fitting]
+    outcomes = {one.message_id: one for one in given}
+    return [
+        outcomes.get(one.message_id)
+        or Delivery(one.message_id, "refused", f"{len(one.body)} bytes; at most {limit}")
+        for one in messages
+    ]
 
 
 def _message(queued: state.Queued) -> Message:

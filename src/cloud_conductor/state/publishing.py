@@ -128,17 +128,6 @@ def heads(engine: Engine, channel: str, *, now_us: int, limit: int) -> list[Queu
     return _queued(engine, query.order_by(MESSAGE.c.number).limit(limit))
 
 
-def lines(engine: Engine, channel: str, *, now_us: int, limit: int) -> list[Queued]:
-    """Pending messages in order, of stores whose oldest is due."""
-    waiting = _waiting(channel)
-    first = select(func.min(waiting.c.number)).group_by(waiting.c.store)
-    due = select(MESSAGE.c.store).where(MESSAGE.c.number.in_(first), MESSAGE.c.due_us <= now_us)
-    query = select(MESSAGE).where(
-        MESSAGE.c.channel == channel, MESSAGE.c.state == PENDING, MESSAGE.c.store.in_(due)
-    )
-    return _queued(engine, query.order_by(MESSAGE.c.number).limit(limit))
-
-
 def settle(engine: Engine, outcomes: Sequence[Mapping[str, Any]]) -> None:
     """Write down what became of messages: rows of number and the columns that change."""
     with engine.begin() as connection:

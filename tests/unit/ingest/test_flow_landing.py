@@ -14,7 +14,7 @@ from cloud_conductor.domain.errors import VendorUnavailable
 from cloud_conductor.ingest.flow_landing import Landing, LandingDeps, run_landing
 from cloud_conductor.state import ingest as sweeps
 from cloud_conductor.state import landing as state
-from cloud_conductor.state.migrate import migrate
+from cloud_conductor.state.migrate import tables_of
 from cloud_conductor.wiring.landing import _problem
 from exports import CSV, NYC, sale, text
 
@@ -34,7 +34,7 @@ class Machine:
 def shop(tmp_path):
     """Deps with one source `shop` over a folder, and what a test needs to look at."""
     engine = create_engine(f"sqlite:///{tmp_path}/worker.sqlite")
-    migrate(engine, "worker")
+    tables_of("worker").create_all(engine)
     log = SqliteLog(tmp_path / "log.sqlite")
     folder = tmp_path / "landing"
     folder.mkdir()

@@ -5,6 +5,7 @@ a message sent again after a crash is there twice, under one `message_id` header
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from cloud_conductor.adapters.kafka import CALL_TIMEOUT_S, address_of, kafka, producer
@@ -17,7 +18,7 @@ TOO_LARGE = kafka.KafkaError.MSG_SIZE_TOO_LARGE
 class KafkaTopic:
     """A topic by `kafka://host:port/topic` (ports.queue.Queue). The extra [kafka] is needed."""
 
-    capabilities = QueueCapabilities(batch_max=500, keeps_order=True, body_bytes_max=1_048_576)
+    capabilities = QueueCapabilities(batch_max=500, body_bytes_max=1_048_576)
 
     def __init__(self, url: str, options: Mapping[str, str]) -> None:
         address = address_of(url)
@@ -27,11 +28,10 @@ class KafkaTopic:
         self._producer = producer(address.brokers, options)
 
     def publish(self, messages: Sequence[Message]) -> list[Delivery]:
-        """The idempotent producer delivers a store's messages in order or fails all that follow."""
-        outcomes: dict[tuple[str, str], Any] = {}
+        outcomes: dict[str, Any] = {}
 
-        def reported(error: Any, record: Any) -> None:
-            outcomes[record.key().decode(), record.headers()[0][1].decode()] = error
+        def reported(name: str, error: Any, _record: Any) -> None:
+            outcomes[name] = error
 
         found: dict[str, Delivery] = {}
         for message in messages:
@@ -44,7 +44,7 @@ class KafkaTopic:
                         ("message_id", message.message_id.encode()),
                         ("type", message.type.encode()),
                     ],
-                    on_delivery=reported,
+                    on_delivery=partial(reported, message.message_id),
                 )
             except kafka.KafkaException as error:
                 too_large = error.args[0].code() == TOO_LARGE
@@ -67,8 +67,8 @@ class KafkaTopic:
         self._producer = producer(self._brokers, self._options)
 
 
-def _delivery(message: Message, outcomes: Mapping[tuple[str, str], Any]) -> Delivery:
-    key = (message.store, message.message_id)
+def _delivery(message: Message, outcomes: Mapping[str, Any]) -> Delivery:
+    key = message.message_id
     if key not in outcomes:
         return Delivery(message.message_id, "failed", "no report in time")
     error = outcomes[key]

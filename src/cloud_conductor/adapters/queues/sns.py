@@ -16,7 +16,7 @@ FIFO = ".fifo"
 class Sns:
     """A topic by its ARN (ports.queue.Queue). A FIFO topic's name ends in `.fifo`."""
 
-    capabilities = QueueCapabilities(batch_max=10, keeps_order=False, body_bytes_max=262_144)
+    capabilities = QueueCapabilities(batch_max=10, body_bytes_max=262_144)
 
     def __init__(self, arn: str, *, region: str = "", endpoint: str = "") -> None:
         self._arn = arn

@@ -15,12 +15,9 @@ FIFO = ".fifo"
 
 
 class Sqs:
-    """A queue by its URL (ports.queue.Queue). A FIFO queue's URL ends in `.fifo`.
+    """A queue by its URL (ports.queue.Queue). A FIFO queue's URL ends in `.fifo`."""
 
-    A batch holds one message a store: of two, the first may be throttled and the second taken.
-    """
-
-    capabilities = QueueCapabilities(batch_max=10, keeps_order=False, body_bytes_max=1_048_576)
+    capabilities = QueueCapabilities(batch_max=10, body_bytes_max=1_048_576)
 
     def __init__(self, url: str, *, region: str = "", endpoint: str = "") -> None:
         self._url = url

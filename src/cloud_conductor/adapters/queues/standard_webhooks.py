@@ -30,7 +30,7 @@ class StandardWebhooks:
     secrets: newest first; a message is signed with each, so that a receiver may change over.
     """
 
-    capabilities = QueueCapabilities(batch_max=1, keeps_order=True, body_bytes_max=1_048_576)
+    capabilities = QueueCapabilities(batch_max=1, body_bytes_max=1_048_576)
 
     def __init__(self, url: str, secrets: Sequence[str], clock: Clock) -> None:
         self._url = url

