@@ -83,7 +83,7 @@ class Basket(msgspec.Struct, gc=False):
 
 def basket_of(order: wire.Order) -> Basket:
     """The order's sides; `faults` are lines whose own figures contradict each other (R-3.1)."""
-    basket = Basket([], [], _tips(order), _cents(_rounding(order.rounding_adjustment)), [])
+    basket = Basket([], [], tips_of(order), _cents(_rounding(order.rounding_adjustment)), [])
     taxes, cuts = _by_uid(order.taxes), _cuts_by_uid(order.discounts)
     for at, line in enumerate(order.line_items or ()):
         part = _line(line, taxes, cuts, sign=1, return_of=None)
@@ -219,7 +219,8 @@ def _check_uids(basket: Basket) -> None:
         basket.faults.append(Finding(CONTRACT, "/line_items", "a line's uid is used twice"))
 
 
-def _tips(order: wire.Order) -> int:
+def tips_of(order: wire.Order) -> int:
+    """Tips of an order: its own total, else what its tenders say."""
     if order.total_tip_money is not None:
         return order.total_tip_money.amount
     return sum(_cents(tender.tip_money) for tender in order.tenders or ())

@@ -3,13 +3,14 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 import msgspec
 import pyarrow as pa
 
 from cloud_conductor.adapters.pos.square import wire
 from cloud_conductor.adapters.pos.square.contract import currency_findings, object_id
-from cloud_conductor.adapters.pos.square.orders import Sale
+from cloud_conductor.adapters.pos.square.plain import PlainSales
 from cloud_conductor.adapters.pos.square.rows import Head, Sheet
 from cloud_conductor.domain.events import Event
 from cloud_conductor.domain.findings import UNKNOWN_STORE, Finding
@@ -45,14 +46,16 @@ class Batch:
         self.warnings: list[Rejected] = []
         self.moved: list[Moved] = []
         self.learnt: list[Parent] = []
+        self.plain = PlainSales()
         self.path = ""
         self.orphan_of = ""
 
     def flush(self) -> None:
         """Rows so far become Arrow, so that the next chunk stays in the cache."""
+        self.plain.write(self.sheet)
         for name, table in self.sheet.tables().items():
             self.chunks.setdefault(name, []).append(table)
-        self.sheet = Sheet()
+        self.sheet, self.plain = Sheet(), PlainSales()
 
     def decoded(self) -> Decoded:
         return Decoded(
@@ -82,9 +85,9 @@ class Batch:
         *,
         rank: int,
         digest: str,
-        sale: Sale | None = None,
+        sale: tuple[str, datetime] | None = None,
     ) -> int:
-        """Index of what all rows of this event share."""
+        """Index of what all rows of this event share. sale: its id and when it occurred."""
         return self.sheet.open(
             Head(
                 event.source,
@@ -96,8 +99,8 @@ class Batch:
                 hashlib.sha256(event.body).hexdigest(),
                 event.seq,
                 event.received_us,
-                sale.order.id if sale else None,
-                sale.occurred_at if sale else None,
+                sale[0] if sale else None,
+                sale[1] if sale else None,
             )
         )
 
@@ -107,13 +110,14 @@ class Batch:
         if store is None:
             message = "no store in [stores] has this location"
             return None, (Finding(UNKNOWN_STORE, "/location_id", message),)
-        code = store.currency.encode()
         body = event.body
-        named = body.count(b'"currency":"' + code + b'"')
-        if b'"currency_code"' in body:
-            named += body.count(b'"currency_code":"' + code + b'"')
+        named = body.count(_currency_text(store.currency))
         if named == body.count(b'"currency'):
             return store, ()
+        if b'"currency_code"' in body:
+            named += body.count(b'"currency_code":"' + store.currency.encode() + b'"')
+            if named == body.count(b'"currency'):
+                return store, ()
         return store, currency_findings(body, self.path, store.currency)
 
     def parent(self, key: str) -> Parent | None:
@@ -125,6 +129,11 @@ class Batch:
     def learn(self, parent: Parent) -> None:
         self.parents[parent.key] = parent
         self.learnt.append(parent)
+
+
+@lru_cache(maxsize=256)
+def _currency_text(currency: str) -> bytes:
+    return b'"currency":"' + currency.encode() + b'"'
 
 
 def below(path: str, faults: Faults) -> tuple[Finding, ...]:

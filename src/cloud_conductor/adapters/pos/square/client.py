@@ -10,7 +10,7 @@ own `updated_at` says.
 """
 
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import cached_property
@@ -20,7 +20,7 @@ import msgspec
 
 from cloud_conductor.adapters.http import LIMITS, Bearer, HttpEngine, Limits
 from cloud_conductor.adapters.pos.square.listing import listed
-from cloud_conductor.adapters.pos.square.naming import named
+from cloud_conductor.adapters.pos.square.naming import NOTICES, named
 from cloud_conductor.adapters.pos.square.objects import (
     EPOCH,
     Page,
@@ -35,7 +35,7 @@ from cloud_conductor.adapters.pos.square.objects import (
 from cloud_conductor.domain.errors import VendorRefused, VendorUnavailable
 from cloud_conductor.domain.events import Event, NewEvent
 from cloud_conductor.ports.clock import Clock
-from cloud_conductor.ports.pos import FetchRequest, Listed, Named, PosCapabilities
+from cloud_conductor.ports.pos import FetchRequest, Listed, Named, Place, PosCapabilities
 
 API_VERSION = "2025-08-20"
 IDS_PER_CALL_MAX = 100
@@ -110,6 +110,7 @@ class Square:
         "cash_shift",
     )
     STANDING_KINDS: ClassVar[tuple[str, ...]] = ("catalog",)
+    TOLD_KINDS: ClassVar[Collection[str]] = NOTICES.keys()
 
     def __init__(self, engine: HttpEngine, *, source: str, clock: Clock) -> None:
         self._engine = engine
@@ -204,6 +205,12 @@ class Square:
             msgspec.json.decode(one, type=dict[str, object])
             for page in self._pages("GET", "/v2/locations", "locations")
             for one in page.objects
+        ]
+
+    def places(self) -> list[Place]:
+        return [
+            Place(str(one["id"]), str(one.get("timezone", "")), str(one.get("currency", "")))
+            for one in self.locations()
         ]
 
     def close(self) -> None:

@@ -6,10 +6,10 @@ that point into its original body; the rest of the batch is unharmed.
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -17,8 +17,9 @@ import msgspec
 from cloud_conductor.adapters.pos.square import settlement, wire
 from cloud_conductor.adapters.pos.square.batch import Batch, Faults, below, micros, version_digest
 from cloud_conductor.adapters.pos.square.contract import findings_of
-from cloud_conductor.adapters.pos.square.naming import named
+from cloud_conductor.adapters.pos.square.naming import NOTICES, named
 from cloud_conductor.adapters.pos.square.orders import CLOSED_STATES, Sale, add_sale
+from cloud_conductor.adapters.pos.square.plain import looks_plain
 from cloud_conductor.adapters.pos.square.rows import is_decimal
 from cloud_conductor.domain.businessday import is_clock_suspect
 from cloud_conductor.domain.events import Event, NewEvent
@@ -63,6 +64,8 @@ _LOCATION_OF_URL = re.compile(r"[?&]location_id=([^&#]+)")
 
 class SquareDecoder:
     """Satisfies ports.pos.PosDecoder. Pure: no vendor, clock or disk behind it."""
+
+    TOLD_KINDS: ClassVar[Collection[str]] = NOTICES.keys()
 
     def decode(
         self,
@@ -120,28 +123,47 @@ def _order(batch: Batch, event: Event, order: wire.Order) -> Faults:
     if store is None or faults:
         return faults
     clock = batch.clocks.get(order.id)
+    at = order.closed_at or order.created_at
+    if clock is None and looks_plain(order) and not _dated_ahead(event, at, "/closed_at"):
+        head = _sale_head(batch, event, order, store, at, None)
+        if batch.plain.take(batch.sheet.taxes, order, store, head):
+            return ()
     sale = Sale(order, clock)
     if sale.errors:
         return sale.errors
     if faults := _dated_ahead(event, sale.occurred_at, "/closed_at"):
         return faults
     batch.warn(event, sale.warnings)
-    day = store.business_date(sale.occurred_at)
-    digest = version_digest(order, clock)
-    add_sale(
-        batch.sheet,
-        sale,
-        store,
-        batch.head(event, store, day, rank=order.version, digest=digest, sale=sale),
-    )
+    head = _sale_head(batch, event, order, store, sale.occurred_at, clock)
+    add_sale(batch.sheet, sale, store, head)
     return ()
+
+
+def _sale_head(
+    batch: Batch,
+    event: Event,
+    order: wire.Order,
+    store: Store,
+    occurred_at: datetime,
+    clock: datetime | None,
+) -> int:
+    return batch.head(
+        event,
+        store,
+        store.business_date(occurred_at),
+        rank=order.version,
+        digest=version_digest(order, clock),
+        sale=(order.id, occurred_at),
+    )
 
 
 def _payment(batch: Batch, event: Event, payment: wire.Payment) -> Faults:
     store, faults = batch.placed(event, payment.location_id)
     if store is None or faults:
         return faults
-    kind = settlement.tender_type(payment.source_type, payment.card_details)
+    kind = settlement.tender_type(
+        payment.source_type, payment.card_details, payment.external_details, store.meanings.tenders
+    )
     if kind is None:
         return (Finding(UNKNOWN_TENDER, "/source_type", "a means of payment nobody has mapped"),)
     occurred_at = _tender_time(batch, event, payment)
@@ -183,10 +205,12 @@ def _refund(batch: Batch, event: Event, refund: wire.Refund) -> Faults:
     store, faults = batch.placed(event, refund.location_id)
     if store is None or faults:
         return faults
-    details = refund.destination_details.card_details if refund.destination_details else None
+    given = refund.destination_details or wire.RefundDestination()
     # Before 2021 refunds named no destination; one with a processing fee went to a card.
     destination = refund.destination_type or ("CARD" if refund.processing_fee else "")
-    kind = settlement.tender_type(destination, details)
+    kind = settlement.tender_type(
+        destination, given.card_details, given.external_details, store.meanings.tenders
+    )
     if kind is None:
         message = "a means of payment nobody has mapped"
         return (Finding(UNKNOWN_TENDER, "/destination_type", message),)
@@ -281,7 +305,7 @@ def _cash_event(batch: Batch, event: Event, found: wire.CashEvent) -> Faults:
         rank=micros(found.created_at),
         digest=version_digest(found),
     )
-    row = settlement.cash_event_row(found, place.group(1), store.currency, head)
+    row = settlement.cash_event_row(found, place.group(1), store, head)
     batch.sheet.rows["cash_events"].append(row)
     return ()
 

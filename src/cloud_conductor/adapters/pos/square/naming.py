@@ -1,7 +1,5 @@
 """Which version of which object an event is about, before anything else of it is read."""
 
-from typing import Any
-
 import msgspec
 
 from cloud_conductor.adapters.pos.square.batch import micros
@@ -27,6 +25,8 @@ class _Object(msgspec.Struct):
     version: int | None = None
     updated_at: str = ""
     created_at: str = ""
+    location_id: str = ""
+    reference_id: str = ""
 
 
 class _Data(msgspec.Struct):
@@ -58,12 +58,14 @@ def named(event: NewEvent) -> Named | None:
     return None
 
 
-def _of(kind: str, found: Any) -> Named | None:
+def _of(kind: str, found: _Object) -> Named | None:
     object_id = found.order_id if kind == "order" and found.order_id else found.id
-    version = found.version if kind == "order" else None
-    if version is None:
+    try:
         changed_at = moment_of(found.updated_at or found.created_at)
-        if changed_at is None:
-            return None
-        version = micros(changed_at)
-    return Named(kind, object_id, version) if object_id else None
+        changed_us = micros(changed_at) if changed_at is not None else 0
+    except OverflowError:  # the year 0 in a zone east of here
+        return None
+    version = found.version if kind == "order" else changed_us
+    if not object_id or not version or abs(version) >= 2**63:
+        return None
+    return Named(kind, object_id, version, changed_us, found.location_id, found.reference_id)

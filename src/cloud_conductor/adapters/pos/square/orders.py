@@ -22,6 +22,7 @@ from cloud_conductor.adapters.pos.square.rows import (
     SaleTenderRow,
     ServiceRow,
     Sheet,
+    TaxSheet,
     is_decimal,
     millionths,
 )
@@ -68,7 +69,7 @@ class Sale:
         self.occurred_at = self.source_created_at if clock is None or self.clock_suspect else clock
         self.state = CLOSED_STATES[order.state]
         self.basket = basket_of(order) if self.state == "closed" else Basket([], [], 0, 0, [])
-        self.source_total = _source_total(order)
+        self.source_total = source_total_of(order)
         self.warnings: list[Finding] = []
         self.errors = self._check()
 
@@ -134,7 +135,7 @@ def add_sale(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
             state=sale.state,
             currency=store.currency,
             channel=order.source.name if order.source else None,
-            customer_id=_customer(order),
+            customer_id=customer_of(order),
             source_created_at=sale.source_created_at,
             clock_suspect=sale.clock_suspect,
             subtotal_minor=basket.subtotal,
@@ -200,7 +201,7 @@ def _discount_rows(part: LinePart, store: Store, head: int) -> Iterable[Discount
         if cut.uid in merged:
             merged[cut.uid].amount_minor += amount
             continue
-        kind = _discount_kind(cut, store)
+        kind = discount_kind(cut, store)
         merged[cut.uid] = DiscountRow(
             head=head,
             line_uid=part.line.uid,
@@ -213,7 +214,8 @@ def _discount_rows(part: LinePart, store: Store, head: int) -> Iterable[Discount
     return merged.values()
 
 
-def _discount_kind(cut: wire.Discount, store: Store) -> str:
+def discount_kind(cut: wire.Discount, store: Store) -> str:
+    """Why a discount was given: what the owner says its name means, else what Square tells."""
     rules = store.meanings.discounts
     named = meaning_of(rules, cut.name) if rules else None
     if named is not None:
@@ -224,24 +226,31 @@ def _discount_kind(cut: wire.Discount, store: Store) -> str:
 
 
 def _add_taxes(sheet: Sheet, sale: Sale, store: Store, head: int) -> None:
-    """Tax rows per authority; sales and returns are split apart, each over the whole order.
+    owners: list[LinePart | ServicePart] = [*sale.basket.lines, *sale.basket.services]
+    events: dict[str, list[TaxPart]] = {}
+    for owner in owners:
+        if owner.taxes:
+            events.setdefault(owner.event, []).extend(owner.taxes)
+    for event, parts in events.items():
+        add_tax_parts(sheet.taxes, store, head, event, parts)
+
+
+def add_tax_parts(
+    taxes: TaxSheet, store: Store, head: int, event: str, given: Iterable[TaxPart]
+) -> None:
+    """Tax rows per authority of one order's sales, or of its returns, each tax over all of them.
 
     A tax is known by its name: one line has each name once.
     """
-    groups: dict[tuple[str, str], dict[str, TaxPart]] = {}
-    owners: list[LinePart | ServicePart] = [*sale.basket.lines, *sale.basket.services]
-    for owner in owners:
-        for part in owner.taxes:
-            group = groups.setdefault((owner.event, part.tax.name or UNNAMED), {})
-            known = group.get(part.owner)
-            if known is None:
-                group[part.owner] = part
-            else:
-                group[part.owner] = msgspec.structs.replace(
-                    known, amount=known.amount + part.amount
-                )
-    taxes = sheet.taxes
-    for (event, name), group in groups.items():
+    groups: dict[str, dict[str, TaxPart]] = {}
+    for part in given:
+        group = groups.setdefault(part.tax.name or UNNAMED, {})
+        known = group.get(part.owner)
+        if known is None:
+            group[part.owner] = part
+        else:
+            group[part.owner] = msgspec.structs.replace(known, amount=known.amount + part.amount)
+    for name, group in groups.items():
         parts = list(group.values())
         weights = split_of(store, name, parts[0].tax.percentage).weights
         shares = telescope([part.amount for part in parts], weights)
@@ -284,7 +293,7 @@ def _add_tenders(sheet: Sheet, order: wire.Order, head: int) -> None:
     rows = sheet.rows["sale_tenders"]
     kinds = {}
     for tender in order.tenders or ():
-        kind = kinds[tender.id] = _tender_kind(tender)
+        kind = kinds[tender.id] = tender_kind(tender)
         if tender.type == "NO_SALE":
             continue
         rows.append(
@@ -311,7 +320,8 @@ def _add_tenders(sheet: Sheet, order: wire.Order, head: int) -> None:
             )
 
 
-def _tender_kind(tender: wire.Tender) -> str:
+def tender_kind(tender: wire.Tender) -> str:
+    """Canonical type of a tender as its sale states it."""
     card = tender.card_details.card if tender.card_details else None
     if card is not None and card.card_brand == GIFT_CARD_BRAND:
         return "gift_card"
@@ -360,7 +370,7 @@ def _tax_lists(order: wire.Order) -> Iterable[tuple[str, list[wire.Tax]]]:
         yield f"/returns/{at}/return_taxes", entry.return_taxes or []
 
 
-def _source_total(order: wire.Order) -> int | None:
+def source_total_of(order: wire.Order) -> int | None:
     """The vendor's own figure: sale minus return (R-3.1)."""
     if order.net_amounts and order.net_amounts.total_money:
         return order.net_amounts.total_money.amount
@@ -375,7 +385,8 @@ def _total_pointer(order: wire.Order) -> str:
     return f"{inside}/total_money/amount"
 
 
-def _customer(order: wire.Order) -> str | None:
+def customer_of(order: wire.Order) -> str | None:
+    """The order's customer, else the first one a tender names."""
     if order.customer_id:
         return order.customer_id
     return next((t.customer_id for t in order.tenders or () if t.customer_id), None)

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cloud_conductor.domain.schemas import QUANTITY, TABLES
 
@@ -291,6 +292,7 @@ class Sheet:
     def __init__(self) -> None:
         self.heads: list[Head] = []
         self.rows: dict[str, list[Any]] = {name: [] for name in ROWS}
+        self.columns: dict[str, list[dict[str, Any]]] = {}
         self.taxes = TaxSheet()
 
     def open(self, head: Head) -> int:
@@ -298,17 +300,32 @@ class Sheet:
         self.heads.append(head)
         return len(self.heads) - 1
 
+    def add(self, name: str, columns: dict[str, Any]) -> None:
+        """Rows of a table as columns, `head` among them: lists of Python values or Arrow arrays."""
+        self.columns.setdefault(name, []).append(columns)
+
     def tables(self) -> dict[str, pa.Table]:
         """The chunk as Arrow tables of `domain.schemas`; tables without rows are left out."""
         if not self.heads:
             return {}
         shared = _head_columns(self.heads)
-        found = {
-            name: _table(name, _columns(rows), shared) for name, rows in self.rows.items() if rows
-        }
+        blocks = {name: list(found) for name, found in self.columns.items()}
+        for name, rows in self.rows.items():
+            if rows:
+                blocks.setdefault(name, []).append(_columns(rows))
+        found = {name: _joined(name, some, shared) for name, some in blocks.items()}
         if self.taxes.heads:
             found["sale_taxes"] = _table("sale_taxes", _tax_columns(self.taxes), shared)
         return found
+
+
+def _joined(name: str, blocks: Sequence[dict[str, Any]], shared: dict[str, pa.Array]) -> pa.Table:
+    """Rows of some blocks in the order of their heads, which is that of the log."""
+    tables = [_table(name, block, shared) for block in blocks]
+    if len(tables) == 1:
+        return tables[0]
+    heads = pa.chunked_array([pa.array(block["head"], pa.int32()) for block in blocks])
+    return pa.concat_tables(tables).take(pc.sort_indices(heads))
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, Any]:
