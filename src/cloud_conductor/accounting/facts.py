@@ -141,6 +141,18 @@ class DayFacts:
         return self.keys_of(self.sales).combine_chunks()
 
 
+def present_days(tables: Mapping[str, pa.Table]) -> set[tuple[str, date]]:
+    """(store, business date) pairs that have a row in any table."""
+    found: set[tuple[str, date]] = set()
+    for table in tables.values():
+        pairs = table.select(["store", "business_date"]).group_by(["store", "business_date"])
+        columns = pairs.aggregate([])
+        found.update(
+            zip(columns["store"].to_pylist(), columns["business_date"].to_pylist(), strict=True)
+        )
+    return found
+
+
 def split(tables: Mapping[str, pa.Table]) -> dict[str, dict[str, pa.Table]]:
     """Store -> table name -> its rows, in the order they had; stores without rows are left out."""
     found: dict[str, dict[str, pa.Table]] = {}

@@ -4,7 +4,7 @@ Acts on the books only; nothing here talks to the ledger but to ask its name and
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import msgspec
@@ -17,7 +17,7 @@ from cloud_conductor.domain.audit import Act
 from cloud_conductor.domain.journal import KIND_ORDER, EntryKind, JournalEntry, posting_key
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.state import accounting as books
-from cloud_conductor.state.accounting import EntryRow, Writer
+from cloud_conductor.state.accounting import EntryHead, EntryRow, Writer
 from cloud_conductor.state.tables.accounting import ENTRY
 
 
@@ -106,22 +106,28 @@ def draft_entries(
     done: dict[str, list[str]] = {name: [] for name in DraftResult.__struct_fields__}
     with books.writing(deps.engine) as writer:
         desk = _Desk(deps, writer, organisation, locked, preparer, done)
+        present = [*entries, *(one.entry for one in withheld)]
+        desk.look_up(present)
         for entry in entries:
             desk.draft(entry)
         for one in withheld:
             desk.block(one)
-        present = [*entries, *(one.entry for one in withheld)]
         for entry in _vanished(writer, organisation, present, covers):
             desk.draft(entry)
+        desk.flush()
     unchanged = len(done.pop("unchanged"))
     result = DraftResult(**{name: tuple(keys) for name, keys in done.items()}, unchanged=unchanged)
     say("journal.drafted", drafted=len(result.drafted), blocked=len(result.blocked))
     return result
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Desk:
-    """One draft run inside its transaction. done: outcome -> posting keys."""
+    """One draft run inside its transaction: works on what it looked up, writes at the end.
+
+    done: outcome -> posting keys. _known: identity -> its versions as the books hold them; None
+    once they were touched, so that a second word about one entry reads them again.
+    """
 
     deps: BooksDeps
     writer: Writer
@@ -129,6 +135,29 @@ class _Desk:
     locked: date | None
     preparer: str
     done: dict[str, list[str]]
+    _known: dict[tuple[str, ...], list[EntryRow] | None] = field(default_factory=dict)
+    _gone: list[str] = field(default_factory=list)
+    _new: list[EntryRow] = field(default_factory=list)
+    _acts: list[Act] = field(default_factory=list)
+
+    def look_up(self, frames: Sequence[JournalEntry]) -> None:
+        """Read the versions of all these entries; a version 1 is always among them."""
+        first = {
+            posting_key(self.organisation, frame): books.identity_of(self.organisation, frame)
+            for frame in frames
+        }
+        present = books.present_keys(self.writer.connection, list(first))
+        held = [identity for key, identity in first.items() if key in present]
+        self._known = {identity: [] for identity in first.values()}
+        self._known |= books.versions_of(self.writer.connection, held)
+
+    def flush(self) -> None:
+        """Write what was decided so far, and forget what was known of it."""
+        self.writer.delete_entries(self._gone)
+        self.writer.insert(ENTRY, self._new)
+        record_acts(self.deps, self.writer, self._acts)
+        for rows in (self._gone, self._new, self._acts):
+            rows.clear()
 
     def draft(self, canonical: JournalEntry) -> None:
         """Bring one entry to its canonical content; without lines: to nothing."""
@@ -163,7 +192,11 @@ class _Desk:
     def _versions(self, frame: JournalEntry) -> tuple[list[EntryRow], list[EntryRow]]:
         """(versions that may still be replaced, versions that may not), oldest first."""
         identity = books.identity_of(self.organisation, frame)
-        rows = books.versions(self.writer.connection, identity)
+        rows = self._known.get(identity)
+        if rows is None:
+            self.flush()
+            rows = books.versions(self.writer.connection, identity)
+        self._known[identity] = None
         waiting = [row for row in rows if row.state in posting.REPLACEABLE]
         return waiting, [row for row in rows if row.state not in posting.REPLACEABLE]
 
@@ -218,19 +251,21 @@ class _Desk:
             row = replace(row, seq=self.writer.entry_seq)
         else:
             posting.check_move(before.state, row.state)
-            self.writer.delete_entry(before.posting_key)
+            self._gone.append(before.posting_key)
             row = replace(row, seq=before.seq)
-        self.writer.insert(ENTRY, [row])
+        self._new.append(row)
         hashes = (before.content_hash if before else "", row.content_hash)
-        act = Act(self.preparer, f"entry.{row.state}", row.posting_key, row.error, *hashes)
-        record_acts(self.deps, self.writer, [act])
+        self._acts.append(
+            Act(self.preparer, f"entry.{row.state}", row.posting_key, row.error, *hashes)
+        )
         self.done["blocked" if row.state == "blocked" else "drafted"].append(row.posting_key)
 
     def _withdraw(self, row: EntryRow) -> None:
-        self.writer.delete_entry(row.posting_key)
+        self._gone.append(row.posting_key)
         reason = "the facts no longer call for it"
-        act = Act(self.preparer, "entry.withdrawn", row.posting_key, reason, row.content_hash)
-        record_acts(self.deps, self.writer, [act])
+        self._acts.append(
+            Act(self.preparer, "entry.withdrawn", row.posting_key, reason, row.content_hash)
+        )
         self.done["withdrawn"].append(row.posting_key)
 
 
@@ -248,7 +283,7 @@ def approve(
     Raises ApprovalRefused (R-15.3).
     """
     with books.writing(deps.engine) as writer:
-        rows = books.entries(
+        rows = books.heads(
             writer.connection,
             keys=keys,
             states=() if keys is not None else ("draft",),
@@ -266,10 +301,10 @@ def approve_by_policy(deps: BooksDeps) -> list[str]:
         return []
     organisation = deps.ledger.organisation()
     with deps.engine.connect() as connection:
-        if not books.entries(connection, states=("draft",), organisation=organisation):
+        if not books.has_entries(connection, "draft", organisation):
             return []
     with books.writing(deps.engine) as writer:
-        drafts = books.entries(writer.connection, states=("draft",), organisation=organisation)
+        drafts = books.heads(writer.connection, states=("draft",), organisation=organisation)
         mappings = books.posted_mappings(writer.connection, organisation, approval.POLICY)
         chosen = approval.by_policy([_candidate(row) for row in drafts], deps.approval, mappings)
         keys = {candidate.posting_key for candidate in chosen}
@@ -299,8 +334,13 @@ def problem_of(entry: JournalEntry, locked: date | None) -> str:
     gaps = sorted({line.role for line in entry.lines if not line.account_code})
     if gaps:
         return f"D10: no ledger account for {', '.join(gaps)}; add it to [mapping]"
-    if locked is not None and entry.ledger_date <= locked:
-        return f"the ledger is locked through {locked}: dated {entry.ledger_date} (R-13.5)"
+    return lock_problem(entry.ledger_date, locked)
+
+
+def lock_problem(ledger_date: date, locked: date | None) -> str:
+    """Why nothing of that date may be posted; empty when it may (R-13.5)."""
+    if locked is not None and ledger_date <= locked:
+        return f"the ledger is locked through {locked}: dated {ledger_date} (R-13.5)"
     return ""
 
 
@@ -335,26 +375,31 @@ def _vanished(
 ) -> list[JournalEntry]:
     """What the books hold for covered days and the facts no longer call for: entries without lines."""
     known = {books.identity_of(organisation, entry) for entry in present}
-    kinds: dict[tuple[str, date], set[str]] = {}
-    for kind, store, business_date in covers:
-        kinds.setdefault((store, business_date), set()).add(kind)
-    gone: dict[tuple[str, ...], JournalEntry] = {}
-    for (store, business_date), some in sorted(kinds.items()):
-        rows = books.entries(
-            writer.connection, organisation=organisation, store=store, business_date=business_date
-        )
-        for row in rows:
-            if row.kind in some and row.identity not in known:
-                gone[row.identity] = replace(row.entry, lines=())
+    wanted = set(covers)
+    stores = sorted({store for _, store, _ in wanted})
+    dates = [one for _, _, one in wanted]
+    if not dates:
+        return []
+    held = books.entries_of_days(writer.connection, organisation, stores, min(dates), max(dates))
+    keys = [
+        one.posting_key
+        for one in held
+        if (one.kind, one.store, date.fromisoformat(one.business_date)) in wanted
+        and one.identity not in known
+    ]
+    rows = books.entries(writer.connection, keys=keys)
+    rows.sort(key=lambda row: (row.store, row.business_date, row.seq))
+    gone = {row.identity: replace(row.entry, lines=()) for row in rows}
     return list(gone.values())
 
 
 def _set_approved(
-    deps: BooksDeps, writer: Writer, rows: Sequence[EntryRow], approver: str, reason: str
+    deps: BooksDeps, writer: Writer, rows: Sequence[EntryHead], approver: str, reason: str
 ) -> None:
     for row in rows:
         posting.check_move(row.state, "approved")
-        writer.update_entry(row.posting_key, state="approved", approved_by=approver)
+    given = [(row.posting_key, "approved", approver) for row in rows]
+    writer.update_entries(("state", "approved_by"), given)
     record_acts(
         deps,
         writer,
@@ -367,7 +412,7 @@ def _set_approved(
         say("journal.approved", entries=len(rows), approver=approver)
 
 
-def _candidate(row: EntryRow) -> approval.Candidate:
+def _candidate(row: EntryHead) -> approval.Candidate:
     return approval.Candidate(
         posting_key=row.posting_key,
         name=row.name,

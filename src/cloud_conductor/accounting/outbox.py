@@ -1,5 +1,6 @@
 """Which approved entries go to the ledger together, and in which order (R-13.8)."""
 
+from collections import deque
 from collections.abc import Sequence
 from datetime import date
 
@@ -30,35 +31,43 @@ class Waiting(msgspec.Struct, frozen=True):
         return (self.business_date, _KIND_RANK[self.kind], self.store, self.version, self.seq)
 
 
-def next_batch(waiting: Sequence[Waiting], size_max: int) -> list[Waiting]:
-    """The first entries of one organisation that fit in one call: one document type.
+def batches(waiting: Sequence[Waiting], size_max: int) -> list[list[Waiting]]:
+    """All of them in batches that fit in one call, in the order in which they must be posted.
 
-    Taken in order of (business date, kind, store). An entry of another type that stays behind
-    holds back later days of its store, so each store posts in business-date order (R-13.8).
-    Empty only when nothing waits.
+    A batch has one document type. It takes entries in order of (business date, kind, store). An
+    entry of another type that stays behind holds back later days of its store, so each store posts
+    in business-date order (R-13.8).
+    """
+    assert 0 < size_max <= BATCH_DOCUMENTS_MAX, "a call takes 1 to 50 documents"
+    left = deque(sorted(waiting, key=lambda one: one.order))
+    stores = len({one.store for one in waiting})
+    result = []
+    while left:
+        result.append(_take(left, size_max, stores))
+    return result
+
+
+def _take(left: deque[Waiting], size_max: int, stores: int) -> list[Waiting]:
+    """Take the next batch out of what is left, which is in order and stays so.
+
+    stores: how many there are; once every one is held back, what follows need not be looked at.
     """
     chosen: list[Waiting] = []
+    passed: list[Waiting] = []
     held_after: dict[str, date] = {}
-    for entry in sorted(waiting, key=lambda one: one.order):
+    while left and len(chosen) < size_max:
+        if len(held_after) == stores and left[0].business_date > max(held_after.values()):
+            break
+        entry = left.popleft()
         if chosen and entry.document_type != chosen[0].document_type:
             held_after.setdefault(entry.store, entry.business_date)
+            passed.append(entry)
         elif entry.business_date <= held_after.get(entry.store, entry.business_date):
             chosen.append(entry)
-            if len(chosen) == size_max:
-                break
+        else:
+            passed.append(entry)
+    left.extendleft(reversed(passed))
     return chosen
-
-
-def batches(waiting: Sequence[Waiting], size_max: int) -> list[list[Waiting]]:
-    """All of them, in the order in which they must be posted, one after the other."""
-    assert 0 < size_max <= BATCH_DOCUMENTS_MAX, "a call takes 1 to 50 documents"
-    left, result = list(waiting), []
-    while left:
-        batch = next_batch(left, size_max)
-        taken = {entry.posting_key for entry in batch}
-        left = [entry for entry in left if entry.posting_key not in taken]
-        result.append(batch)
-    return result
 
 
 def batch_id(organisation: str, seq: int) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import msgspec
 
+_encoder = msgspec.json.Encoder()
 GENESIS = ""
 """Hash before the first record."""
 
@@ -67,8 +68,10 @@ def extend(seq: int, previous: str, acts: Iterable[Act], at: datetime) -> list[L
     links: list[Link] = []
     for act in acts:
         seq += 1
-        fields = msgspec.structs.asdict(act)
-        record = msgspec.json.encode(AuditRecord(seq=seq, at=at, **fields)).decode()
+        told = AuditRecord(
+            seq, at, act.actor, act.act, act.subject, act.reason, act.before, act.after, act.source
+        )
+        record = _encoder.encode(told).decode()
         previous = chain_hash(previous, record)
         links.append(Link(seq, record, previous))
     return links

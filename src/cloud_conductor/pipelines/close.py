@@ -13,20 +13,17 @@ from functools import cache
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from cloud_conductor.accounting import day, flow, journal
-from cloud_conductor.accounting.breaks import Scope
-from cloud_conductor.accounting.custody import closed_shifts
-from cloud_conductor.accounting.facts import DayFacts, split
-from cloud_conductor.accounting.level_payouts import deposit_dates
+from cloud_conductor.accounting import flow, journal
 from cloud_conductor.accounting.mapping import AccountMap
 from cloud_conductor.conform import flow as conform
+from cloud_conductor.conform.span import span_facts
 from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.journal import KIND_ORDER
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.ingest import flow as ingest
 from cloud_conductor.ingest.flow_landing import LandingDeps, run_landing
+from cloud_conductor.pipelines import desk
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.ledger import BankLine
 from cloud_conductor.ports.pos import Listed, PosAdapter
@@ -37,6 +34,8 @@ from cloud_conductor.state.accounting import DayRow
 log = logging.getLogger("conductor")
 
 PREPARER = "service:scheduler"
+WINDOW = timedelta(days=31)
+"""How far apart dates are that are worked on together: a month of a large chain fits in memory."""
 BANK_DAYS = timedelta(days=6)  # a deposit bag reaches the bank within 5 days (R-8.4)
 FACT_TABLES = (
     "sales",
@@ -123,8 +122,8 @@ def due_dates(deps: CloseDeps, now: datetime) -> list[date]:
     if not newest:
         return []
     with deps.books.engine.connect() as connection:
-        rows = {(row.store, row.business_date): row for row in books.days(connection)}
-        blocked = books.entries(connection, states=("blocked",))
+        rows = books.day_states(connection)
+        blocked = books.blocked_entries(connection)
     torn = {date.fromisoformat(row.business_date) for row in blocked if "D03:" in row.error}
     around = {one: _newest_around(newest, one) for one in torn}
     newest |= around
@@ -134,111 +133,133 @@ def due_dates(deps: CloseDeps, now: datetime) -> list[date]:
         for row in blocked
         if "D10:" in row.error and row.mapping_version != version
     }
-    rows |= {key: _still_due(rows[key]) for key in mapped & rows.keys()}
+    for store, on in mapped:
+        if store in rows.get(on, ()):
+            rows[on][store] = (rows[on][store][0], 0)
     return [
         one
         for one in _range(min(newest), _last_ended(deps.stores, now))
-        if any(_is_due(store, one, rows, newest.get(one, 0), now) for store in deps.stores)
+        if _is_due(deps.stores, one, rows.get(one.isoformat(), {}), newest.get(one, 0), now)
     ]
 
 
 def closed_dates(deps: CloseDeps, *, since: date) -> list[date]:
     """Business dates from `since` on with a store-day that was closed, sorted."""
     with deps.books.engine.connect() as connection:
-        rows = books.days(connection)
-    closed = {row.business_date for row in rows if row.state in ("COMPLETE", "POSTED", "EMPTY")}
-    return sorted(found for one in closed if (found := date.fromisoformat(one)) >= since)
+        return books.dates_in(connection, ("COMPLETE", "POSTED", "EMPTY"), since)
 
 
 def close_date(deps: CloseDeps, business_date: date, *, preparer: str = PREPARER) -> Closed:
     """Close every store whose day has ended; the others are left for later."""
+    (closed,) = close_dates(deps, [business_date], preparer=preparer)
+    return closed
+
+
+def close_dates(
+    deps: CloseDeps, dates: Sequence[date], *, preparer: str = PREPARER
+) -> list[Closed]:
+    """`close_date` of many dates: they are read, listed and drafted some WINDOW_DAYS at a time."""
+    return [_close(deps, window, preparer) for window in windows(dates)]
+
+
+def windows(dates: Sequence[date]) -> Iterator[Sequence[date]]:
+    """Dates in order, so many at a time that memory is bounded, none far from the next."""
+    ordered = sorted(set(dates))
+    start = 0
+    for n in range(1, len(ordered) + 1):
+        if n == len(ordered) or ordered[n] - ordered[start] >= WINDOW:
+            yield ordered[start:n]
+            start = n
+
+
+def _close(deps: CloseDeps, dates: Sequence[date], preparer: str) -> Closed:
+    """One window: read, work out, draft, write down."""
     now = deps.clock.now()
-    ended = [store for store in deps.stores if store.day_interval(business_date)[1] <= now]
-    if not ended:
-        return Closed(business_date.isoformat())
-    with deps.lake_lock():
-        conform.run_seal(deps.conform, business_date)
-        facts_seq = _facts_seq(deps, business_date)
-        tables = read_facts(deps, business_date)
-    bank = cache(lambda: _bank_lines(deps, business_date))
-    with deps.books.engine.connect() as connection:
-        known = {
-            row.store: row
-            for row in books.days(connection)
-            if row.business_date == business_date.isoformat()
-        }
-    waiting = quarantined_ids(deps)
-    listed = control_rows(deps, ended, business_date, business_date)
-    desk = _Desk(deps, business_date, now, split(tables), bank, facts_seq, waiting, listed)
-    rows: list[DayRow] = []
-    made_days: list[tuple[Store, journal.DayEntries]] = []
-    for store in ended:
-        row, made = desk.store_day(store, known.get(store.store))
-        rows.append(row)
-        if made is not None:
-            made_days.append((store, made))
-    drafted = flow.DraftResult()
-    if made_days:
-        drafted = _draft(deps, business_date, made_days, preparer)
+    name = "/".join(sorted({dates[0].isoformat(), dates[-1].isoformat()}))
+    days = [
+        (store, one) for one in dates for store in deps.stores if store.day_interval(one)[1] <= now
+    ]
+    if not days:
+        return Closed(name)
+    worked_out = desk.work_out(
+        _read(deps, dates, days, now),
+        desk.Rules(deps.accounts, deps.fees_at, deps.grace, deps.processors),
+    )
+    made = [one for one in worked_out if one.made is not None]
+    drafted = _draft(deps, made, preparer) if made else flow.DraftResult()
     with books.writing(deps.books.engine) as writer:
-        deferred = books.entries(writer.connection, keys=drafted.deferred)
-        unfinished = {row.store for row in deferred}
-        for row in rows:
-            writer.put_day(_still_due(row) if row.store in unfinished else row)
+        deferred = books.heads(writer.connection, keys=drafted.deferred)
+        unfinished = {(row.store, row.business_date) for row in deferred}
+        rows = [one.row for one in worked_out]
+        writer.put_days(
+            [
+                _still_due(row) if (row.store, row.business_date) in unfinished else row
+                for row in rows
+            ]
+        )
     closed = Closed(
-        business_date=business_date.isoformat(),
-        stores=len(ended),
-        waiting=tuple(row.store for row in rows if row.state == "ENDED"),
+        business_date=name,
+        stores=len({row.store for row in rows}),
+        waiting=tuple(dict.fromkeys(row.store for row in rows if row.state == "ENDED")),
         drafted=len(drafted.drafted),
         blocked=len(drafted.blocked),
         unchanged=drafted.unchanged,
         findings=tuple(
-            f"{store.store} {one.kind}: {one.finding.message}"
-            for store, made in made_days
-            for one in made.findings
+            f"{one.store.store} {found.kind}: {found.finding.message}"
+            for one in made
+            for found in (one.made.findings if one.made else ())
         ),
     )
     log.info("day.closed", extra={"fields": msgspec.structs.asdict(closed)})
     return closed
 
 
-def _draft(
-    deps: CloseDeps,
-    business_date: date,
-    days: Sequence[tuple[Store, journal.DayEntries]],
-    preparer: str,
-) -> flow.DraftResult:
-    """Drafts of all stores that may close, in one transaction."""
+def _read(
+    deps: CloseDeps, dates: Sequence[date], days: Sequence[tuple[Store, date]], now: datetime
+) -> desk.Read:
+    """Seal the dates and read all that is known of them."""
+    with deps.lake_lock():
+        conform.run_seals(deps.conform, dates)
+        facts_seq = _facts_seq(deps, dates)
+        tables = span_facts(deps.conform.lake, dates)
+    with deps.books.engine.connect() as connection:
+        known = books.days(connection, dates[0], dates[-1])
+    stores = list({store.store: store for store, _ in days}.values())
+    return desk.Read(
+        now=now,
+        now_us=deps.books.now_us,
+        days=days,
+        tables=tables,
+        facts_seq=facts_seq,
+        known={(row.store, row.business_date): row for row in known},
+        listed=control_rows(deps, stores, dates[0], dates[-1]),
+        quarantined=quarantined_ids(deps),
+        bank=cache(lambda: _bank_lines(deps, dates[0], dates[-1])),
+    )
+
+
+def _draft(deps: CloseDeps, days: Sequence[desk.WorkedOut], preparer: str) -> flow.DraftResult:
+    """Drafts of all store-days that may close, in one transaction."""
+    made = [(one.store, one.business_date, one.made) for one in days if one.made is not None]
     return flow.draft_entries(
         deps.books,
-        [entry for _, made in days for entry in made.entries],
+        [entry for _, _, found in made for entry in found.entries],
         preparer,
         withheld=[
             one
-            for store, made in days
-            for one in flow.withheld_of(store, business_date, made, deps.accounts.version)
+            for store, on, found in made
+            if found.findings
+            for one in flow.withheld_of(store, on, found, deps.accounts.version)
         ],
-        covers=[(kind, store.store, business_date) for store, _ in days for kind in KIND_ORDER],
+        covers=[(kind, store.store, on) for store, on, _ in made for kind in KIND_ORDER],
     )
 
 
 def mark_posted(deps: CloseDeps) -> int:
     """Move days on whose entries are all posted (COMPLETE -> POSTED); gives how many moved."""
+    unposted = ("draft", "approved", "pending", "sending", "blocked", "rejected", "dead")
     with books.writing(deps.books.engine) as writer:
-        open_days = [row for row in books.days(writer.connection) if row.state == "COMPLETE"]
-        left: set[tuple[str, str]] = {
-            (row.store, row.business_date)
-            for row in books.entries(
-                writer.connection,
-                states=("draft", "approved", "pending", "sending", "blocked", "rejected", "dead"),
-            )
-        }
-        done = [row for row in open_days if (row.store, row.business_date) not in left]
-        for row in done:
-            writer.put_day(
-                msgspec.structs.replace(row, state="POSTED", updated_us=deps.books.now_us)
-            )
-    return len(done)
+        return books.move_days(writer.connection, "COMPLETE", "POSTED", unposted, deps.books.now_us)
 
 
 def read_facts(deps: CloseDeps, business_date: date) -> dict[str, pa.Table]:
@@ -284,90 +305,6 @@ def control_rows(
     return found
 
 
-@dataclass(frozen=True)
-class _Desk:
-    """One close run of one date. bank: asked once, and only when a bag may have reached it."""
-
-    deps: CloseDeps
-    business_date: date
-    now: datetime
-    tables: Mapping[str, Mapping[str, pa.Table]]
-    bank: Callable[[], Sequence[BankLine]]
-    facts_seq: int
-    quarantined: frozenset[str]
-    listed: Mapping[str, Mapping[date, Sequence[Listed]] | None]
-
-    def store_day(
-        self, store: Store, known: DayRow | None
-    ) -> tuple[DayRow, journal.DayEntries | None]:
-        """The day's new row, and its entries when it may close."""
-        facts = DayFacts.of(
-            store,
-            self.business_date,
-            self.tables.get(store.store, {}),
-            processor=self.deps.processors.get(store.source, ""),
-            quarantined=self.quarantined,
-        )
-        interval = store.day_interval(self.business_date)
-        totals = self._control(store, facts)
-        state = day.next_state(
-            known.state if known else "OPEN",  # type: ignore[arg-type]
-            self.now,
-            interval,
-            totals,
-            has_other_facts=any(
-                getattr(facts, name).num_rows for name in ("tenders", "payouts", "cash_shifts")
-            ),
-            grace=self.deps.grace,
-        )
-        row = DayRow(
-            store=store.store,
-            business_date=self.business_date.isoformat(),
-            state=state,
-            currency=store.currency,
-            updated_us=self.deps.books.now_us,
-            control_count=totals.listed_count if totals else None,
-            control_minor=totals.listed_minor if totals else None,
-            held_count=totals.held_count if totals else None,
-            held_minor=totals.held_minor if totals else None,
-            facts_seq=self.facts_seq,
-        )
-        if not day.may_close(state):
-            return row, None
-        made = journal.day_entries(
-            facts,
-            self.deps.accounts,
-            fees_at=self.deps.fees_at,
-            bank_dates=self._deposit_dates(store, facts),
-        )
-        if state in ("POSTED", "LOCKED"):  # late facts: their deltas are open again (§13)
-            row = msgspec.structs.replace(row, state="COMPLETE")
-        return row, made
-
-    def _control(self, store: Store, facts: DayFacts) -> day.ControlTotals | None:
-        days = self.listed[store.store]
-        if days is None:
-            return None
-        rows = days.get(self.business_date, ())
-        listed = {row.object_id: row for row in rows if row.state.upper() == "COMPLETED"}
-        held = facts.closed_sales
-        return day.ControlTotals(
-            listed_count=len(listed),
-            listed_minor=sum(row.total_minor for row in listed.values()),
-            held_count=held.num_rows,
-            held_minor=int(pc.sum(held["source_total_minor"], min_count=0).as_py()),
-        )
-
-    def _deposit_dates(self, store: Store, facts: DayFacts) -> dict[str, date]:
-        bags = {
-            shift.shift_id: shift.deposit for shift in closed_shifts(facts) if shift.deposit > 0
-        }
-        if not bags:
-            return {}
-        scope = Scope(store=store.store, business_date=self.business_date, currency=store.currency)
-        return deposit_dates(scope, bags, self.bank())
-
-
 def bank_lines(deps: CloseDeps, start: date, end: date) -> list[BankLine] | None:
     """Statement lines of the bank account dated in [start, end); None when not connected."""
     if not deps.bank_account:
@@ -375,25 +312,24 @@ def bank_lines(deps: CloseDeps, start: date, end: date) -> list[BankLine] | None
     return deps.books.ledger.bank_lines(deps.bank_account, start, end)
 
 
-def _bank_lines(deps: CloseDeps, business_date: date) -> Sequence[BankLine]:
+def _bank_lines(deps: CloseDeps, first: date, last: date) -> Sequence[BankLine]:
     try:
-        return bank_lines(deps, business_date, business_date + BANK_DAYS) or ()
+        return bank_lines(deps, first, last + BANK_DAYS) or ()
     except ConductorError as error:
         log.warning("bank_lines.failed", extra={"fields": {"error": str(error)}})
         return ()
 
 
-def _facts_seq(deps: CloseDeps, business_date: date) -> int:
-    """Everything a close of the date looks at is older than this, days around it included."""
-    return max(
-        _newest_around(deps.conform.lake.newest(table), business_date) for table in FACT_TABLES
-    )
+def _facts_seq(deps: CloseDeps, dates: Sequence[date]) -> dict[date, int]:
+    """Everything a close of a date looks at is older than this, days around it included."""
+    newest = [deps.conform.lake.newest(table) for table in FACT_TABLES]
+    return {one: max(_newest_around(some, one) for some in newest) for one in dates}
 
 
 def _newest_around(newest: Mapping[date, int], business_date: date) -> int:
-    near = conform.SALE_WITHIN
-    seqs = (seq for one, seq in newest.items() if abs(one - business_date) <= near)
-    return max(seqs, default=0)
+    within = conform.SALE_WITHIN.days
+    near = (business_date + timedelta(days=n) for n in range(-within, within + 1))
+    return max((newest.get(one, 0) for one in near), default=0)
 
 
 def _still_due(row: DayRow) -> DayRow:
@@ -402,18 +338,19 @@ def _still_due(row: DayRow) -> DayRow:
 
 
 def _is_due(
-    store: Store,
+    stores: Sequence[Store],
     business_date: date,
-    rows: Mapping[tuple[str, str], DayRow],
+    rows: Mapping[str, tuple[str, int]],
     newest_seq: int,
     now: datetime,
 ) -> bool:
-    if store.day_interval(business_date)[1] > now:
-        return False
-    row = rows.get((store.store, business_date.isoformat()))
-    if row is None or row.state in ("OPEN", "ENDED"):
-        return True
-    return newest_seq > (row.facts_seq or 0)
+    """Whether a store-day of the date has ended and is open, or has newer facts than its close."""
+    for store in stores:
+        state, seq = rows.get(store.store, ("OPEN", 0))
+        is_open = state in ("OPEN", "ENDED")
+        if (is_open or newest_seq > seq) and store.day_interval(business_date)[1] <= now:
+            return True
+    return False
 
 
 def _last_ended(stores: Sequence[Store], now: datetime) -> date:

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from typing import Any, TypeVar
+from datetime import date, datetime
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -24,157 +25,35 @@ from sqlalchemy import (
 
 from cloud_conductor.domain import audit
 from cloud_conductor.domain.audit import Act
-from cloud_conductor.domain.journal import EntryKind, JournalEntry
-from cloud_conductor.ports.ledger import DocumentType, Posting
+from cloud_conductor.domain.journal import EntryKind
+from cloud_conductor.state.accounting_rows import (
+    IDENTITY,
+    AuditRow,
+    BatchRow,
+    BlockedEntry,
+    BreakRow,
+    DayRow,
+    EntryHead,
+    EntryRow,
+    LevelRow,
+    identity_of,
+    to_us,
+)
 from cloud_conductor.state.tables.accounting import AUDIT, BATCH, BREAK, DAY, ENTRY, HEAD, LEVEL
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+__all__ = [
+    "AuditRow", "BatchRow", "BlockedEntry", "BreakRow", "DayRow", "EntryHead", "EntryRow", "LevelRow", "Writer",
+    "audit_head", "audit_rows", "batch", "blocked_entries", "break_history", "current_breaks", "dates_in", "day",
+    "day_states", "days", "entries", "entries_of_days", "entry_counts", "has_entries", "heads",
+    "identity_of", "levels", "move_days", "open_batches", "posted_mappings", "present_keys", "to_us",
+    "versions", "versions_of", "writing",
+]  # fmt: skip
+
 _HEAD_ID = 1
 _Row = TypeVar("_Row", bound=msgspec.Struct)
+_Item = TypeVar("_Item")
 KEYS_PER_QUERY_MAX = 500
 """SQLite takes at most 999 values in one statement on old builds."""
-
-
-def to_us(instant: datetime) -> int:
-    """Microseconds since 1970 in UTC."""
-    return (instant - _EPOCH) // timedelta(microseconds=1)
-
-
-class EntryRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry version as stored (R-13.1). Instants in microseconds UTC, dates in ISO text."""
-
-    posting_key: str
-    seq: int
-    organisation: str
-    kind: EntryKind
-    entity: str
-    store: str
-    currency: str
-    business_date: str
-    ledger_date: str
-    source_id: str
-    version: int
-    document_type: DocumentType
-    state: str
-    debit_minor: int
-    content_hash: str
-    created_by: str
-    created_us: int
-    payload: str
-    correction: str = ""
-    replaces: str = ""
-    readback_hash: str = ""
-    mapping_version: str = ""
-    fact_set_hash: str = ""
-    external_id: str = ""
-    approved_by: str = ""
-    posted_at_us: int | None = None
-    attempts: int = 0
-    first_sent_us: int | None = None
-    last_sent_us: int | None = None
-    batch_id: str = ""
-    error: str = ""
-
-    @property
-    def entry(self) -> JournalEntry:
-        """The frozen entry: what was or will be sent."""
-        return msgspec.json.decode(self.payload, type=JournalEntry)
-
-    @property
-    def posting(self) -> Posting:
-        return Posting(self.posting_key, self.entry, self.document_type)
-
-    @property
-    def name(self) -> str:
-        """How people call it in messages."""
-        return f"{self.kind} {self.store} {self.source_id} v{self.version}"
-
-    @property
-    def identity(self) -> tuple[str, ...]:
-        """What the versions of one entry have in common (R-13.6)."""
-        return identity_of(self.organisation, self)
-
-
-class BatchRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Entries that go in one call, membership frozen, in posting order."""
-
-    batch_id: str
-    seq: int
-    organisation: str
-    document_type: DocumentType
-    posting_keys: str
-    state: str
-    created_us: int
-    closed_us: int | None = None
-    error: str = ""
-
-    @property
-    def keys(self) -> list[str]:
-        return msgspec.json.decode(self.posting_keys, type=list[str])
-
-
-class DayRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A store-day and its control figures (R-2.7)."""
-
-    store: str
-    business_date: str
-    state: str
-    currency: str
-    updated_us: int
-    control_count: int | None = None
-    control_minor: int | None = None
-    held_count: int | None = None
-    held_minor: int | None = None
-    facts_seq: int | None = None
-    note: str = ""
-
-
-class BreakRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One state of one break (R-14.8)."""
-
-    seq: int
-    break_id: str
-    at_us: int
-    state: str
-    scope: str
-    level: str
-    code: str
-    item: str
-    store: str
-    business_date: str
-    amount_minor: int
-    currency: str
-    message: str
-    detected_us: int
-    effect_minor: int = 0
-    left_ref: str = ""
-    right_ref: str = ""
-    hint: str = ""
-    owner: str = ""
-    reason: str = ""
-
-
-class LevelRow(msgspec.Struct, frozen=True):
-    """How a level of a store-day stood when it was last compared (R-14.4b)."""
-
-    store: str
-    business_date: str
-    level: str
-    state: str
-    unexplained_minor: int
-    compared_us: int
-    payload: str
-
-
-class AuditRow(msgspec.Struct, frozen=True):
-    seq: int
-    record: str
-    hash: str
-
-
-def identity_of(organisation: str, entry: EntryRow | JournalEntry) -> tuple[str, ...]:
-    """What the versions of one entry have in common (R-13.6)."""
-    return (organisation, entry.entity, entry.store, entry.currency, entry.kind, entry.source_id)
 
 
 @dataclass
@@ -190,7 +69,22 @@ class Writer:
 
     def insert(self, table: Table, rows: Sequence[msgspec.Struct]) -> None:
         if rows:
-            self.connection.execute(insert(table), [msgspec.structs.asdict(row) for row in rows])
+            names = rows[0].__struct_fields__
+            values = [msgspec.structs.astuple(row) for row in rows]
+            _many(self.connection, insert(table), names, values)
+
+    def update_entry(self, posting_key: str, **values: Any) -> None:
+        self.update_entries(tuple(values), [(posting_key, *values.values())])
+
+    def update_entries(self, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Set columns of many entries. rows: the posting key, then a value for each of `names`."""
+        if not rows:
+            return
+        given: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
+        statement = update(ENTRY).where(ENTRY.c.posting_key == bindparam("of_key")).values(**given)
+        order = ["of_key", *(f"new_{name}" for name in names)]
+        changed = _many(self.connection, statement, order, rows)
+        assert changed == len(rows), f"{len(rows) - changed} entries vanished"
 
     def record(self, acts: Iterable[Act], at: datetime) -> None:
         """Extend the audit chain in the transaction of the acts themselves (R-15.1)."""
@@ -199,22 +93,31 @@ class Writer:
             self.insert(AUDIT, [AuditRow(link.seq, link.record, link.hash) for link in links])
             self.audit_seq, self.audit_hash = links[-1].seq, links[-1].hash
 
-    def update_entry(self, posting_key: str, **values: Any) -> None:
-        statement = update(ENTRY).where(ENTRY.c.posting_key == posting_key).values(**values)
-        changed = self.connection.execute(statement).rowcount
-        assert changed == 1, f"entry {posting_key} vanished"
-
     def delete_entry(self, posting_key: str) -> None:
-        self.connection.execute(delete(ENTRY).where(ENTRY.c.posting_key == posting_key))
+        self.delete_entries([posting_key])
+
+    def delete_entries(self, keys: Sequence[str]) -> None:
+        if keys:
+            statement = delete(ENTRY).where(ENTRY.c.posting_key == bindparam("of_key"))
+            _many(self.connection, statement, ["of_key"], [(key,) for key in keys])
 
     def update_batch(self, batch_id: str, **values: Any) -> None:
         self.connection.execute(update(BATCH).where(BATCH.c.batch_id == batch_id).values(**values))
 
     def put_day(self, row: DayRow) -> None:
         """Insert or replace a store-day."""
-        key = and_(DAY.c.store == row.store, DAY.c.business_date == row.business_date)
-        self.connection.execute(delete(DAY).where(key))
-        self.insert(DAY, [row])
+        self.put_days([row])
+
+    def put_days(self, rows: Sequence[DayRow]) -> None:
+        """Insert or replace store-days."""
+        if not rows:
+            return
+        key = and_(
+            DAY.c.store == bindparam("of_store"), DAY.c.business_date == bindparam("of_date")
+        )
+        named = [(row.store, row.business_date) for row in rows]
+        _many(self.connection, delete(DAY).where(key), ["of_store", "of_date"], named)
+        self.insert(DAY, rows)
 
     def put_levels(self, rows: Sequence[LevelRow]) -> None:
         """Insert or replace what levels said of store-days."""
@@ -225,11 +128,9 @@ class Writer:
             LEVEL.c.business_date == bindparam("of_date"),
             LEVEL.c.level == bindparam("of_level"),
         )
-        named = [
-            {"of_store": row.store, "of_date": row.business_date, "of_level": row.level}
-            for row in rows
-        ]
-        self.connection.execute(delete(LEVEL).where(key), named)
+        named = [(row.store, row.business_date, row.level) for row in rows]
+        order = ["of_store", "of_date", "of_level"]
+        _many(self.connection, delete(LEVEL).where(key), order, named)
         self.insert(LEVEL, rows)
 
 
@@ -295,28 +196,118 @@ def entries(
     if keys is None:
         return _rows(EntryRow, connection.execute(found))
     rows: list[EntryRow] = []
-    for start in range(0, len(keys), KEYS_PER_QUERY_MAX):
-        part = found.where(ENTRY.c.posting_key.in_(keys[start : start + KEYS_PER_QUERY_MAX]))
-        rows += _rows(EntryRow, connection.execute(part))
+    for part in _parts(keys, KEYS_PER_QUERY_MAX):
+        rows += _rows(EntryRow, connection.execute(found.where(ENTRY.c.posting_key.in_(part))))
     return sorted(rows, key=lambda row: row.seq)
+
+
+def heads(
+    connection: Connection,
+    *,
+    keys: Sequence[str] | None = None,
+    states: Sequence[str] = (),
+    organisation: str = "",
+    store: str = "",
+    business_date: date | None = None,
+) -> list[EntryHead]:
+    """`entries` without their lines: a tenth of the bytes."""
+    columns = [ENTRY.c[name] for name in EntryHead.__struct_fields__]
+    found = select(*columns).order_by(ENTRY.c.seq)
+    if states:
+        found = found.where(ENTRY.c.state.in_(states))
+    if organisation:
+        found = found.where(ENTRY.c.organisation == organisation)
+    if store:
+        found = found.where(ENTRY.c.store == store)
+    if business_date is not None:
+        found = found.where(ENTRY.c.business_date == business_date.isoformat())
+    if keys is None:
+        return _rows(EntryHead, connection.execute(found))
+    rows: list[EntryHead] = []
+    for part in _parts(keys, KEYS_PER_QUERY_MAX):
+        rows += _rows(EntryHead, connection.execute(found.where(ENTRY.c.posting_key.in_(part))))
+    return sorted(rows, key=lambda row: row.seq)
+
+
+def blocked_entries(connection: Connection) -> list[BlockedEntry]:
+    """Entries that wait for something, each with why."""
+    columns = [ENTRY.c[name] for name in BlockedEntry.__struct_fields__]
+    query = select(*columns).where(ENTRY.c.state == "blocked").order_by(ENTRY.c.seq)
+    return _rows(BlockedEntry, connection.execute(query))
+
+
+def has_entries(connection: Connection, state: str, organisation: str) -> bool:
+    """Whether any entry of an organisation is in this state."""
+    found = select(ENTRY.c.seq).where(ENTRY.c.state == state, ENTRY.c.organisation == organisation)
+    return connection.execute(found.limit(1)).first() is not None
+
+
+def present_keys(connection: Connection, keys: Sequence[str]) -> set[str]:
+    """Those of some posting keys that the books hold."""
+    found: set[str] = set()
+    for part in _parts(keys, KEYS_PER_QUERY_MAX):
+        query = select(ENTRY.c.posting_key).where(ENTRY.c.posting_key.in_(part))
+        found.update(connection.execute(query).scalars())
+    return found
 
 
 def versions(connection: Connection, identity: tuple[str, ...]) -> list[EntryRow]:
     """Every version of one entry, oldest first."""
-    organisation, entity, store, currency, kind, source_id = identity
-    found = (
-        select(ENTRY)
-        .where(
+    return versions_of(connection, [identity]).get(identity, [])
+
+
+def versions_of(
+    connection: Connection, identities: Sequence[tuple[str, ...]]
+) -> dict[tuple[str, ...], list[EntryRow]]:
+    """Every version of some entries, oldest first; an entry the books do not hold is left out."""
+    wanted: dict[tuple[str, ...], list[tuple[str, ...]]] = {}
+    for one in identities:
+        wanted.setdefault(one[:4], []).append(one)
+    rows: list[EntryRow] = []
+    for (organisation, entity, store, currency), some in wanted.items():
+        of_store = select(ENTRY).where(
             ENTRY.c.organisation == organisation,
             ENTRY.c.entity == entity,
             ENTRY.c.store == store,
             ENTRY.c.currency == currency,
-            ENTRY.c.kind == kind,
-            ENTRY.c.source_id == source_id,
+            ENTRY.c.kind.in_(sorted({one[4] for one in some})),
         )
-        .order_by(ENTRY.c.version)
-    )
-    return _rows(EntryRow, connection.execute(found))
+        for part in _parts(sorted({one[5] for one in some}), KEYS_PER_QUERY_MAX):
+            found = connection.execute(of_store.where(ENTRY.c.source_id.in_(part)))
+            rows += _rows(EntryRow, found)
+    known = set(identities)
+    found_rows: dict[tuple[str, ...], list[EntryRow]] = {}
+    for row in sorted(rows, key=lambda row: row.version):
+        if row.identity in known:
+            found_rows.setdefault(row.identity, []).append(row)
+    return found_rows
+
+
+class EntryPlace(NamedTuple):
+    """Of which store-day an entry version is."""
+
+    posting_key: str
+    business_date: str
+    identity: tuple[str, ...]
+    store: str
+    kind: EntryKind
+
+
+def entries_of_days(
+    connection: Connection, organisation: str, stores: Sequence[str], first: date, last: date
+) -> list[EntryPlace]:
+    """Every entry version of these stores with a business date from `first` to `last`."""
+    rows: list[EntryPlace] = []
+    columns = [ENTRY.c[name] for name in ("posting_key", "business_date", *IDENTITY)]
+    for part in _parts(stores, KEYS_PER_QUERY_MAX):
+        query = select(*columns).where(
+            ENTRY.c.store.in_(part),
+            ENTRY.c.business_date.between(first.isoformat(), last.isoformat()),
+            ENTRY.c.organisation == organisation,
+        )
+        for key, day, *identity in connection.execute(query):
+            rows.append(EntryPlace(key, day, tuple(identity), identity[2], identity[4]))
+    return rows
 
 
 def posted_mappings(connection: Connection, organisation: str, policy: str) -> set[str]:
@@ -359,10 +350,56 @@ def day(connection: Connection, store: str, business_date: date) -> DayRow | Non
     return next(iter(_rows(DayRow, connection.execute(found))), None)
 
 
-def days(connection: Connection) -> list[DayRow]:
-    """Store-days by date and store."""
+def days(
+    connection: Connection, first: date | None = None, last: date | None = None
+) -> list[DayRow]:
+    """Store-days by date and store, from `first` to `last`; of all dates without them."""
     found = select(DAY).order_by(DAY.c.business_date, DAY.c.store)
+    if first is not None:
+        found = found.where(DAY.c.business_date >= first.isoformat())
+    if last is not None:
+        found = found.where(DAY.c.business_date <= last.isoformat())
     return _rows(DayRow, connection.execute(found))
+
+
+def day_states(connection: Connection) -> dict[str, dict[str, tuple[str, int]]]:
+    """Business date -> store -> (state, newest fact its close saw; 0 for none)."""
+    found: dict[str, dict[str, tuple[str, int]]] = {}
+    query = select(DAY.c.business_date, DAY.c.store, DAY.c.state, DAY.c.facts_seq)
+    for day, store, state, seq in connection.execute(query):
+        found.setdefault(day, {})[store] = (state, seq or 0)
+    return found
+
+
+def dates_in(connection: Connection, states: Sequence[str], since: date) -> list[date]:
+    """Business dates from `since` on with a store-day in one of these states, sorted."""
+    query = (
+        select(DAY.c.business_date)
+        .where(DAY.c.state.in_(states), DAY.c.business_date >= since.isoformat())
+        .distinct()
+    )
+    return sorted(date.fromisoformat(found) for found in connection.execute(query).scalars())
+
+
+def move_days(
+    connection: Connection, before: str, after: str, states: Sequence[str], now_us: int
+) -> int:
+    """Move store-days from one state on whose entries are in none of `states`; gives how many."""
+    left = set(
+        connection.execute(
+            select(ENTRY.c.store, ENTRY.c.business_date).where(ENTRY.c.state.in_(states)).distinct()
+        ).tuples()
+    )
+    at = select(DAY.c.store, DAY.c.business_date).where(DAY.c.state == before)
+    done = [tuple(key) for key in connection.execute(at) if tuple(key) not in left]
+    if done:
+        key = and_(
+            DAY.c.store == bindparam("of_store"), DAY.c.business_date == bindparam("of_date")
+        )
+        statement = update(DAY).where(key).values(state=after, updated_us=now_us)
+        rows = [(store, day, after, now_us) for store, day in done]
+        _many(connection, statement, ["of_store", "of_date", "state", "updated_us"], rows)
+    return len(done)
 
 
 def levels(
@@ -409,4 +446,32 @@ def audit_head(connection: Connection) -> tuple[int, str]:
 
 
 def _rows(kind: type[_Row], result: Result[Any]) -> list[_Row]:
-    return [kind(**{str(name): value for name, value in row.items()}) for row in result.mappings()]
+    names = [str(name) for name in result.keys()]  # noqa: SIM118 - a method of results
+    return [kind(**dict(zip(names, row, strict=True))) for row in result]
+
+
+def _parts(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _many(
+    connection: Connection,
+    statement: Any,
+    names: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+) -> int:
+    """Run one statement for every row, values in the order of `names`; gives rows touched.
+
+    Straight to the driver: building parameters row by row cost more than the writes.
+    """
+    compiled = statement.compile(dialect=connection.dialect, column_keys=list(names))
+    order = compiled.positiontup
+    given: Any = rows
+    if order is None:
+        given = [dict(zip(names, row, strict=True)) for row in rows]
+    elif list(order) != list(names):
+        places = [names.index(name) for name in order]
+        pick = itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
+        given = [pick(row) for row in rows]
+    return int(connection.exec_driver_sql(str(compiled), given).rowcount)

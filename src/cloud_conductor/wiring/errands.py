@@ -43,6 +43,10 @@ def run(house: House, what: Errand, dates: Sequence[date] = (), tell: Progress =
     """Sweep, close or reconcile now, and return when it is done."""
     wanted: Sequence[date | None] = dates or [None]
     with _is_alone(house) as alone:
+        if alone and what == "close" and dates:
+            tell(f"close {len(dates)} dates")
+            close.close_dates(house.close_deps, dates)
+            return
         if alone:
             for one in wanted:
                 tell(f"{what} {one or ''}".strip())
