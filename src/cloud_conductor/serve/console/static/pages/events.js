@@ -56,7 +56,7 @@ function Quarantine() {
         { title: "Kinds", narrow: true, cell: (/** @type {any} */ row) => row.kinds.join(", ") },
         { title: "Since", narrow: true, cell: (/** @type {any} */ row) => moment(row.oldest_at, zoneOf()) },
         { title: "Records", right: true, cell: (/** @type {any} */ row) => row.count },
-        { title: "", right: true, cell: (/** @type {any} */ row) => may("quarantine.release") && html`<${Act} act=${() => ask("/quarantine/release", { method: "POST", body: { group: row.group } })} done=${(/** @type {any} */ answer) => `${answer.sent} sent through again.`}>Release ${row.count}</${Act}>` },
+        { title: "Act", quiet: true, right: true, cell: (/** @type {any} */ row) => may("quarantine.release") && html`<${Act} act=${() => ask("/quarantine/release", { method: "POST", body: { group: row.group } })} done=${(/** @type {any} */ answer) => `${answer.sent} sent through again.`}>Release ${row.count}</${Act}>` },
       ]} />
     </${Card}>
     <${Records} group=${filters.group ?? ""} again=${JSON.stringify(rows)} />

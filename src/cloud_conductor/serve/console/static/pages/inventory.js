@@ -20,7 +20,7 @@ export default function Inventory() {
         { title: "In transit", right: true, narrow: true, cell: (/** @type {any} */ row) => quantity(row.in_transit) },
         { title: "Price", right: true, narrow: true, cell: (/** @type {any} */ row) => (typeof row.unit_price === "number" ? money(row.unit_price, row.currency) : quantity(row.unit_price)) },
         { title: "Cost", right: true, narrow: true, cell: (/** @type {any} */ row) => (row.masked?.includes("unit_cost") ? html`<${Hidden} />` : quantity(row.unit_cost)) },
-        { title: "On hand", right: true, cell: (/** @type {any} */ row) => html`<span class="strong">${quantity(row.on_hand)}</span>${String(row.on_hand).startsWith("-") ? html` <${State} state="warning" word="below zero" />` : null}` },
+        { title: "On hand", right: true, cell: (/** @type {any} */ row) => html`${String(row.on_hand).startsWith("-") ? html`<${State} state="warning" word="below zero" />` : null}<span class="strong">${quantity(row.on_hand)}</span>` },
         { title: "Last moved", right: true, narrow: true, cell: (/** @type {any} */ row) => moment(row.last_movement_at, zoneOf()) },
       ]} />`}
       <${More} list=${list} />

@@ -44,12 +44,12 @@ export default function Journals() {
 
 /** @param {Set<string>} chosen @param {(key: string) => void} toggle */
 const columns = (chosen, toggle) => [
-  { title: "", tight: true, cell: (/** @type {any} */ row) => row.can_approve && html`<input type="checkbox" aria-label=${`Choose ${row.kind} ${row.store} ${row.business_date}`} checked=${chosen.has(row.key)} onChange=${() => toggle(row.key)} />` },
+  { title: "Choose", quiet: true, tight: true, cell: (/** @type {any} */ row) => row.can_approve && html`<input type="checkbox" aria-label=${`Choose ${row.kind} ${row.store} ${row.business_date}`} checked=${chosen.has(row.key)} onChange=${() => toggle(row.key)} />` },
   { title: "Entry", head: true, cell: (/** @type {any} */ row) => html`<${Trail} kind="entry" id=${row.key}>${row.kind}</${Trail}><span class="sub mono">${row.key.slice(0, 12)}</span>` },
   { title: "Store and day", cell: (/** @type {any} */ row) => html`<${StoreDay} store=${row.store} date=${row.business_date} />` },
   { title: "State", cell: (/** @type {any} */ row) => html`<${State} state=${row.state} />${row.error && html`<span class="sub wrap">${row.error}</span>`}` },
   { title: "Total", right: true, cell: (/** @type {any} */ row) => html`${money(row.debit_minor, row.currency)} <span class="faint tiny">${row.currency}</span>` },
   { title: "Approved by", narrow: true, cell: (/** @type {any} */ row) => (row.approved_by || "").replace("user:", "") || html`<span class="faint">\u2013</span>` },
   { title: "Posted", narrow: true, cell: (/** @type {any} */ row) => (row.posted_at ? moment(row.posted_at, zoneOf(row.store)) : html`<span class="faint">\u2013</span>`) },
-  { title: "In the ledger", narrow: true, cell: (/** @type {any} */ row) => html`<${Vendor} url=${row.url}>Open</${Vendor}>` },
+  { title: "In the ledger", narrow: true, cell: (/** @type {any} */ row) => html`<${Vendor} plain=${true} url=${row.url}>Open</${Vendor}>` },
 ];

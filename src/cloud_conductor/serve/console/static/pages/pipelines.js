@@ -22,7 +22,7 @@ function Steps({ again }) {
     { title: "When", narrow: true, cell: (/** @type {any} */ row) => row.schedule },
     { title: "Last ran", right: true, cell: (/** @type {any} */ row) => moment(row.last_run_at, zoneOf()) },
     { title: "Next", right: true, narrow: true, cell: (/** @type {any} */ row) => moment(row.next_at, zoneOf()) },
-    { title: "", right: true, narrow: true, cell: (/** @type {any} */ row) => may("runs.start") && ["sweep", "close", "reconcile"].includes(row.name) && html`<${Act} act=${() => ask("/runs", { method: "POST", body: { what: row.name, dates: [] } })} done=${() => `${row.title || row.name} asked for.`}>Run now</${Act}>` },
+    { title: "Act", quiet: true, right: true, narrow: true, cell: (/** @type {any} */ row) => may("runs.start") && ["sweep", "close", "reconcile"].includes(row.name) && html`<${Act} act=${() => ask("/runs", { method: "POST", body: { what: row.name, dates: [] } })} done=${() => `${row.title || row.name} asked for.`}>Run now</${Act}>` },
   ]} /></${Card}>`;
 }
 

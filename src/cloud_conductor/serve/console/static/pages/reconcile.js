@@ -83,7 +83,7 @@ function StoreDate({ store, date, again }) {
 const Side = ({ side, currency, kind }) => html`<${Card} title=${side.title}>
   <${Table} caption=${side.title} rows=${side.rows} id=${(/** @type {any} */ row) => row.label + (row.id ?? "")} empty=${html`<${Empty} title="Nothing on this side" />`} columns=${[
     { title: kind === "entry" ? "Entry" : "Tender", head: true, cell: (/** @type {any} */ row) => (row.id && row.kind !== "total" ? html`<${Trail} kind=${row.kind} id=${row.id}>${row.label}</${Trail}>` : html`<span class=${row.kind === "total" ? "strong" : ""}>${row.label}</span>`) },
-    { title: "", cell: (/** @type {any} */ row) => row.state && html`<${State} state=${row.state} />` },
+    { title: "State", quiet: true, cell: (/** @type {any} */ row) => row.state && html`<${State} state=${row.state} />` },
     { title: "Amount", right: true, cell: (/** @type {any} */ row) => html`<span class=${row.kind === "total" ? "strong" : ""}>${money(row.amount_minor, currency)}</span>` },
   ]} />
 </${Card}>`;
@@ -93,7 +93,7 @@ const Equation = ({ equation, currency }) => html`<${Card} title="The difference
   <${Table} caption="From till to ledger" id=${(/** @type {any} */ row) => row.text} rows=${[
       { text: "Till", effect_minor: equation.pos_minor }, ...equation.coded.map((/** @type {any} */ one) => ({ ...one, text: `${one.code} ${one.text}` })),
       { text: "Unexplained", effect_minor: equation.unexplained_minor }]}
-    columns=${[{ title: "", head: true, cell: (/** @type {any} */ row) => row.text }, { title: "Amount", right: true, cell: (/** @type {any} */ row) => money(row.effect_minor, currency) }]}
+    columns=${[{ title: "What", quiet: true, head: true, cell: (/** @type {any} */ row) => row.text }, { title: "Amount", right: true, cell: (/** @type {any} */ row) => money(row.effect_minor, currency) }]}
     total=${html`<tr><th scope="row">Ledger</th><td class="right">${money(equation.ledger_minor, currency)}</td></tr>`} />
 </${Card}>`;
 

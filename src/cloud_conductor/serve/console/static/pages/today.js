@@ -77,7 +77,7 @@ const Stores = ({ rows, date }) => html`<${Card} title="Stores">
     empty=${html`<${Empty} title="No store is connected" command="conductor init">Connect a point of sale; its stores come here by themselves.</${Empty}>`} columns=${[
       { title: "Store", head: true, cell: (/** @type {any} */ row) => html`<${Fragment}><a href=${href({ page: "live", stores: [row.store] })}>${row.store}</a>${row.name && row.name !== row.store ? html`<span class="sub">${row.name}</span>` : null}</${Fragment}>` },
       { title: "Net sales", right: true, cell: (/** @type {any} */ row) => html`<${Trail} kind="net_sales" id=${`${row.store}:${date}`}>${money(row.net_minor, row.currency)}</${Trail}>` },
-      { title: "", tight: true, cell: (/** @type {any} */ row) => html`<span class="faint tiny">${row.currency}</span>` },
+      { title: "Currency", quiet: true, tight: true, cell: (/** @type {any} */ row) => html`<span class="faint tiny">${row.currency}</span>` },
       { title: "Sales", right: true, cell: (/** @type {any} */ row) => row.orders },
       { title: "Units", right: true, narrow: true, cell: (/** @type {any} */ row) => row.units },
       { title: "Last sale", right: true, narrow: true, cell: (/** @type {any} */ row) => hourMinute(row.last_sale_at, zoneOf(row.store)) },

@@ -106,7 +106,7 @@ function Drawing({ rows, currency, zone, label }) {
     const look = new ResizeObserver(() => plot.current?.setSize({ width: node.clientWidth, height: HEIGHT_PX }));
     import("../vendor/uplot.js").then(({ default: uPlot }) => {
       if (gone) return;
-      plot.current = new uPlot(options(uPlot, node, { currency, zone, read: setAt }), /** @type {any} */ (latest.current), node);
+      plot.current = new uPlot(/** @type {any} */ (options(uPlot, node, { currency, zone, read: setAt })), latest.current, node);
       look.observe(node);
     });
     return () => {

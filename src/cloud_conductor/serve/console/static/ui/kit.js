@@ -91,8 +91,8 @@ export const Card = ({ title, aside, children, foot, padded = false, id }) => ht
 </section>`;
 
 /**
- * @typedef {{title: string, cell: (row: any, index: number) => any, right?: boolean, narrow?: boolean, head?: boolean, id?: boolean, tight?: boolean}} Column
- * narrow: left out on a phone. head: names the row.
+ * @typedef {{title: string, cell: (row: any, index: number) => any, right?: boolean, narrow?: boolean, head?: boolean, id?: boolean, tight?: boolean, quiet?: boolean}} Column
+ * narrow: left out on a phone. head: names the row. quiet: its title is only for those who hear the page.
  * @param {{columns: Column[], rows: any[], caption: string, id: (row: any) => string | number, empty?: any, total?: any, selected?: (row: any) => boolean}} props
  */
 export function Table({ columns, rows, caption, id, empty, total, selected }) {
@@ -111,7 +111,7 @@ export function Table({ columns, rows, caption, id, empty, total, selected }) {
   return html`<div class="scroll" ref=${box} tabindex=${wide ? 0 : null} role=${wide ? "region" : null} aria-label=${wide ? caption : null}>
     <table>
       <caption class="visually-hidden">${caption}</caption>
-      <thead><tr>${columns.map((column) => html`<th scope="col" class=${name(column)}>${column.title}</th>`)}</tr></thead>
+      <thead><tr>${columns.map((column) => html`<th scope="col" class=${name(column)}>${column.quiet ? html`<span class="visually-hidden">${column.title}</span>` : column.title}</th>`)}</tr></thead>
       <tbody>${rows.map((row, index) => html`<tr key=${id(row)} aria-selected=${selected?.(row) ? "true" : null}>
         ${columns.map((column) => column.head
           ? html`<th scope="row" class=${name(column)}>${column.cell(row, index)}</th>`
@@ -145,8 +145,9 @@ export function useAsked(path, again) {
   return { data: ours ? state.data : undefined, problem: ours ? state.problem : null, reload: () => setTurn((now) => now + 1) };
 }
 
-/** A list with "more": pages are added until the question changes. @param {string} path with its question */
-export function useList(path, again = null) {
+/** A list with "more": pages are added until the question changes.
+ * @param {string} path with its question @param {any} [again] */
+export function useList(path, again) {
   const first = useAsked(path, again);
   const [more, setMore] = useState(/** @type {{path: string, items: any[], next: string | null}} */ ({ path: "", items: [], next: null }));
   useEffect(() => setMore({ path, items: [], next: null }), [path, first.data]);
@@ -212,8 +213,8 @@ export const Choices = ({ name, choices, label }) => html`<div class="row" role=
 /** @param {{store: string, date?: string}} props */
 export const StoreDay = ({ store, date }) => html`<${Fragment}>${store || "all stores"}${date && html`<span class="sub">${day(date)}</span>`}</${Fragment}>`;
 
-/** The vendor's own page, on another host: a new tab. @param {{url: string | null | undefined, children?: any}} props */
-export const Vendor = ({ url, children }) => (url ? html`<a class="button" href=${url} target="_blank" rel="noreferrer">${children}<${Icon} name="out" size=${14} /></a>` : null);
+/** The vendor's own page, on another host: a new tab. @param {{url: string | null | undefined, children?: any, plain?: boolean}} props */
+export const Vendor = ({ url, children, plain = false }) => (url ? html`<a class=${plain ? "out" : "button"} href=${url} target="_blank" rel="noreferrer">${children}<${Icon} name="out" size=${14} /></a>` : null);
 
 /** Where an action of the server leads. @param {any} action */
 export function actionHref(action) {

@@ -59,7 +59,7 @@ function Steps({ kind, id }) {
       ${step.total_minor !== null && html`<span class="strong">${money(step.total_minor, step.currency)} <span class="faint tiny">${step.currency}</span></span>`}</div>
     <${Table} caption=${step.title} rows=${step.items} id=${(/** @type {any} */ ref) => ref.kind + ref.id} columns=${[
       { title: "What", head: true, cell: (/** @type {any} */ ref) => html`<${RefLink} ref_=${ref} />` },
-      { title: "", cell: (/** @type {any} */ ref) => html`<span class="faint">${ref.detail}</span>` },
+      { title: "Details", quiet: true, cell: (/** @type {any} */ ref) => html`<span class="faint">${ref.detail}</span>` },
       { title: "Amount", right: true, cell: (/** @type {any} */ ref) => (ref.amount_minor === null ? "" : money(ref.amount_minor, ref.currency)) },
     ]} />
     ${step.more && html`<p class="note">The first ${step.items.length} of ${step.count}.</p>`}
@@ -189,7 +189,7 @@ function Break({ id }) {
       ${data.explain && html`<dt>What it is</dt><dd>${data.explain.what}</dd><dt>Why</dt><dd>${data.explain.why}</dd><dt>Next</dt><dd>${data.explain.next}</dd>`}
       ${data.hint && html`<dt>Hint</dt><dd>${data.hint}</dd>`}${data.owner && html`<dt>Owner</dt><dd>${data.owner}</dd>`}${data.reason && html`<dt>Reason</dt><dd>${data.reason}</dd>`}</dl>
     ${data.refs?.length > 0 && html`<${Table} caption="Both sides" rows=${data.refs} id=${(/** @type {any} */ ref) => ref.kind + ref.id} columns=${[
-      { title: "Side", head: true, cell: (/** @type {any} */ ref) => html`<${RefLink} ref_=${ref} />` }, { title: "", cell: (/** @type {any} */ ref) => ref.detail },
+      { title: "Side", head: true, cell: (/** @type {any} */ ref) => html`<${RefLink} ref_=${ref} />` }, { title: "Details", quiet: true, cell: (/** @type {any} */ ref) => ref.detail },
       { title: "Amount", right: true, cell: (/** @type {any} */ ref) => (ref.amount_minor === null ? "" : money(ref.amount_minor, ref.currency)) }]} />`}
     ${open && may("breaks.resolve") && html`<label class="labelled">Reason<input class="field" name="reason" value=${reason} onInput=${(/** @type {any} */ event) => setReason(event.target.value)} placeholder="kept in the audit record" /></label>
     <div class="row"><${Act} class="button primary" disabled=${!reason} act=${send("accept", { reason })} done=${() => "Accepted with its reason."}>Accept with this reason</${Act}>
