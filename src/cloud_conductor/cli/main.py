@@ -21,6 +21,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "reconcile": ("reconcile", "Compare till, processor, facts, entries and ledger: six levels."),
     "journals": ("journals", "Entries: list, show, approve, post."),
+    "landing": ("landing", "Exports that land in a folder or a bucket: take, list."),
+    "publish": ("publish", "Tell others what happened: run, list, replay dead letters."),
     "query": ("query", "Ask the processed zone in SQL, read-only."),
     "logs": ("logs", "What the processes did, one line per unit of work."),
     "explain": ("explain", "What an error code means and what fixes it."),

@@ -15,6 +15,7 @@ from cloud_conductor.ports.lake import Lake
 from cloud_conductor.ports.queue import Queue
 from cloud_conductor.publishing.core import TYPES
 from cloud_conductor.publishing.flow import Channel, PublishDeps
+from cloud_conductor.state import publishing as state
 
 Secret = Callable[[str], str]
 
@@ -28,6 +29,22 @@ def publish_deps(
     return PublishDeps(
         engine=worker, books=books, day_facts=day_facts, clock=clock, channels=channels
     )
+
+
+def note_dates(worker: Engine, lake: Lake, dates: Sequence[date], *, dry_run: bool) -> int:
+    """Note every sale of some business dates as changed, so that channels that lack it get it."""
+    noted = 0
+    for day in sorted(set(dates) & set(lake.dates("sales"))):
+        columns = ["source", "merchant_id", "sale_id"]
+        rows = lake.read("sales", [day], columns=columns).to_pylist()
+        found = [
+            {name: row[name] for name in columns} | {"business_date": day.isoformat()}
+            for row in rows
+        ]
+        noted += len(found)
+        if not dry_run:
+            state.note_again(worker, found)
+    return noted
 
 
 def channels_of(publish: Mapping[str, PublishConfig], secret: Secret) -> dict[str, Channel]:
