@@ -250,6 +250,53 @@ def test_when_the_queue_is_full_the_sender_is_told_to_come_back(tmp_path: Path) 
     log.close()
 
 
+class Gated:
+    """A real log whose appends wait for a gate."""
+
+    def __init__(self, log: SqliteLog) -> None:
+        self._log = log
+        self.gate = threading.Event()
+
+    def append(self, events: Sequence[NewEvent]) -> list[Appended]:
+        assert self.gate.wait(DEADLINE_S)
+        return self._log.append(events)
+
+    def close(self) -> None:
+        self._log.close()
+
+
+def test_beyond_what_it_can_make_durable_in_time_it_sheds_and_keeps_what_it_took(
+    tmp_path: Path,
+) -> None:
+    log = SqliteLog(tmp_path / "log.sqlite")
+    gated = Gated(log)
+    door = Door(verifier=SquareVerifier(), keys=(KEY,), url=URL)
+    app = Gateway(
+        {"square": door},
+        GroupCommitWriter(gated),  # type: ignore[arg-type]
+        SystemClock(),
+        in_hand_max=2,
+    )
+    server = gateway_server(app, "127.0.0.1", 0)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    wait_until(lambda: server.port != 0)
+    house = House(log, app, server)
+    with ThreadPoolExecutor(4) as pool:
+        taken = [pool.submit(house.post, notice(f"ev-{n}")) for n in range(2)]
+        wait_until(lambda: app.in_hand == 2)
+        status, told, headers = house.post(notice("ev-2"))
+        assert (status, told["code"], headers["retry-after"]) == (503, "CC-100", "1")
+        gated.gate.set()
+        assert {one.result()[0] for one in taken} == {200}
+    assert house.post(notice("ev-2"))[0] == 200
+    assert app.counters.shed == 1
+    server.stop()
+    thread.join()
+    assert {one.event_id for one in log.read("0", 0)} == {"ev-0", "ev-1", "ev-2"}
+    log.close()
+
+
 def test_without_disk_space_the_sender_is_told_to_come_back(tmp_path: Path) -> None:
     log = SqliteLog(tmp_path / "log.sqlite", free_bytes_min=2**62)
     with pytest.raises(DiskPressure):

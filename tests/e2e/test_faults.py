@@ -133,3 +133,15 @@ def test_a_vendor_whose_clock_is_off_loses_nothing(hours: int, tmp_path: Path) -
             town.again(lambda: close.refresh(town.house.close_deps))
         town.through()
         town.check_books()
+
+
+def test_a_store_whose_time_zone_changed_is_named_and_keeps_its_own_days(tmp_path: Path) -> None:
+    with open_faulty(tmp_path) as town:
+        (place,) = town.seller.state.table("locations")
+        body = {"location": {"timezone": "America/Los_Angeles"}}
+        town.seller.call("PUT", f"/v2/locations/{place}", body)
+        town.through()
+        (line,) = [one for one in facts(town.house)["needs_you"] if "time zone" in one]
+        assert "America/Los_Angeles" in line
+        assert "conductor.toml" in line
+        town.check_books()

@@ -7,7 +7,12 @@ import click
 from cloud_conductor.cli.options import config_option, json_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cloud_conductor.ingest.flow_watch import Deliveries
     from cloud_conductor.wiring.house import House
+
+LINES_MAX = 20  # gaps listed one by one; all of them are in --json
 
 
 @click.command()
@@ -49,6 +54,17 @@ def status(config_path: str | None, as_json: bool) -> None:
         ],
         title="feeds",
     )  # fmt: skip
+    if now["connections"]:
+        table(
+            [("source", "left"), ("webhooks on time", "right"), ("late", "right"),
+             ("waiting", "right"), ("lost", "right"), ("latest", "right")],
+            [
+                (one["source"], *(str(one[key]) for key in ("on_time", "late", "waiting", "lost")),
+                 f"{one['late_s_max']:.0f} s" if one["late"] else "-")
+                for one in now["connections"]
+            ],
+            title="webhooks against sweeps",
+        )  # fmt: skip
     click.echo(f"store-days  {_counted(now['days'])}")
     click.echo(f"entries     {_counted(now['entries'])}")
     for line in now["needs_you"]:
@@ -66,6 +82,7 @@ def facts(house: "House") -> dict[str, Any]:
     import msgspec
 
     from cloud_conductor.conform import flow as conform
+    from cloud_conductor.ingest import flow_watch as watch
     from cloud_conductor.serve.supervisor import ROLES, announced
     from cloud_conductor.state import accounting as books
     from cloud_conductor.state import ingest as feeds
@@ -89,6 +106,8 @@ def facts(house: "House") -> dict[str, Any]:
     held = sum(count["quarantined"] for count in counts.values())
     needs += [f"{held} quarantined records: conductor quarantine list"] if held else []
     needs += [f"{number} breaks {code}: conductor reconcile" for code, number in breaks.items()]
+    connections = watch.deliveries(house.worker, house.clock.now())
+    needs += _of_connections(house, connections)
     return {
         "roles": {role: _where(announced(house.state_dir, role)) for role in ROLES},
         "events": counts,
@@ -102,11 +121,45 @@ def facts(house: "House") -> dict[str, Any]:
             }
             for row in feeds.sweep_states(house.worker)
         ],
+        "connections": [
+            msgspec.to_builtins(one) | {"last_webhook": _instant(one.last_webhook_us)}
+            for one in connections
+        ],
+        "receipt_gaps": [
+            msgspec.to_builtins(one) | {"count": one.count}
+            for one in watch.receipt_gaps(house.worker)
+        ],
         "days": dict(days),
         "entries": entries,
         "breaks": dict(breaks),
         "needs_you": needs,
     }
+
+
+def _of_connections(house: "House", connections: "Sequence[Deliveries]") -> list[str]:
+    """What a person should know of the sources: lost webhooks, gaps, places that changed."""
+    from cloud_conductor.ingest.flow_watch import receipt_gaps
+    from cloud_conductor.state.watching import notices
+
+    lines = [
+        f"{one.lost} objects of {one.source} came by sweep only, their webhooks are lost:"
+        " conductor doctor"
+        for one in connections
+        if one.lost
+    ]
+    lines += [
+        f"D13 {one.source} register {one.register}: receipts {one.first} to {one.last}"
+        " were never seen: conductor backfill, or prove them void"
+        for one in receipt_gaps(house.worker)[:LINES_MAX]
+    ]
+    lines += [f"{one.source} {one.subject}: {one.message}" for one in notices(house.worker)]
+    return lines
+
+
+def _instant(at_us: int) -> str:
+    from cloud_conductor.state.conform import instant
+
+    return instant(at_us).isoformat(timespec="seconds")
 
 
 def _where(announcement: dict[str, object] | None) -> str:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sqlalchemy import Engine
 
+from cloud_conductor.conform import originals
 from cloud_conductor.conform.batch import Batch, conform_batch
 from cloud_conductor.conform.enrich import enrich_lines, enrich_tenders, named_in, strays
 from cloud_conductor.domain.errors import ConfigError, CursorGap, Transient
@@ -182,20 +183,57 @@ def day_facts(lake: Lake, business_date: date) -> dict[str, pa.Table]:
     are read only when a tender or a sale of the day lacks its counterpart.
     """
     found = facts(lake, business_date)
-    tenders, named = found["tenders"], found["sale_tenders"]
+    tenders = day_tenders(lake, business_date, found["tenders"], found["sale_tenders"])
+    lines = beside_their_sales(lake, found["sale_lines"], found["sales"])
+    return found | {"tenders": tenders, "sale_lines": lines}
+
+
+def day_tenders(
+    lake: Lake,
+    business_date: date,
+    tenders: pa.Table,
+    named: pa.Table,
+    read: Callable[[str, Sequence[date]], pa.Table] | None = None,
+) -> pa.Table:
+    """Enriched tenders of a date with those of its sales, without those of other dates' sales.
+
+    named: the date's sale_tenders. read: rows of other dates, where they are at hand.
+    """
+    read = read or lake.read
     absent = named.filter(pc.invert(named_in(named, tenders)))
     stray = strays(tenders, named)
     if stray.num_rows:
-        elsewhere = lake.read("sale_tenders", _near(lake, "sale_tenders", business_date))
+        elsewhere = read("sale_tenders", _near(lake, "sale_tenders", business_date))
         is_theirs = pc.and_(named_in(tenders, stray), named_in(tenders, elsewhere))
         tenders = tenders.filter(pc.invert(is_theirs))
     if absent.num_rows:
         near = _near(lake, "tenders", business_date)
-        activities = lake.read("gift_card_activities", near)
-        others = enrich_tenders(lake.read("tenders", near), activities)
+        others = enrich_tenders(read("tenders", near), read("gift_card_activities", near))
         claimed = _dated(others.filter(named_in(others, absent)), business_date)
         tenders = pa.concat_tables([tenders, claimed])
-    return found | {"tenders": tenders}
+    return tenders
+
+
+def beside_their_sales(lake: Lake, lines: pa.Table, sales: pa.Table) -> pa.Table:
+    """Enriched lines with what their returns say only beside the sales they take back.
+
+    Other dates are read only when something came back (R-11.7, R-9.17).
+    """
+    goods = originals.returned_products(lines)
+    if goods.num_rows:
+        columns = originals.ORIGINAL_COLUMNS
+        ids = goods["return_of_sale_id"].unique().to_pylist()
+        sold = lake.read("sale_lines", columns=columns, where=("sale_id", ids))
+        sold = pa.concat_tables([lines.select(columns), sold.select(columns)])
+        lines = originals.costed_as_sold(lines, sold, sales)
+    money = originals.returned_money(lines)
+    if money.num_rows:
+        ids = money["return_of_sale_id"].unique().to_pylist()
+        sold, paid = (lake.read(name, where=("sale_id", ids)) for name in ("sales", "sale_tenders"))
+        back = lake.read("sale_lines", where=("return_of_sale_id", ids))
+        back = originals.returned_money(back)
+        lines = originals.told_as_repayments(lines, sold, paid, back)
+    return lines
 
 
 def _dated(rows: pa.Table, business_date: date) -> pa.Table:
@@ -263,29 +301,29 @@ def release(
 
 
 def accounting_of_events(deps: ConformDeps) -> dict[str, EventCount]:
-    """INV-16 per source, by id set: every id in the log is in exactly one class."""
-    classes: dict[str, dict[str, set[str]]] = {}
-    open_seqs = {one.seq for one in state.quarantine(deps.engine)}
+    """INV-16 per source: every id in the log is in exactly one class (the log holds an id once).
+
+    What conform has taken was counted when it was; only what waits is read.
+    """
+    done = state.tally(deps.engine)
+    waiting: dict[str, int] = {}
     for partition in deps.log.partitions():
-        done, after = state.cursor(deps.engine, partition), 0
+        after = done.cursors.get(partition, 0)
         while events := deps.log.read(partition, after, deps.events_per_batch):
             for event in events:
-                name = "pending" if event.seq > done else "processed"
-                name = "quarantined" if event.seq in open_seqs else name
-                sets = classes.setdefault(event.source, {})
-                sets.setdefault(name, set()).add(event.event_id)
+                waiting[event.source] = waiting.get(event.source, 0) + 1
             after = events[-1].seq
-    duplicates = _duplicates(deps.log)
+    again = _duplicates(deps)
     result = {}
-    for source in sorted(classes.keys() | duplicates.keys()):
-        sizes = {name: len(ids) for name, ids in classes.get(source, {}).items()}
-        again = duplicates.get(source, 0)
+    for source in sorted(done.taken.keys() | waiting.keys() | again.keys()):
+        taken, held = done.taken.get(source, 0), done.quarantined.get(source, 0)
+        pending, repeated = waiting.get(source, 0), again.get(source, 0)
         result[source] = EventCount(
-            received=sum(sizes.values()) + again,
-            processed=sizes.get("processed", 0),
-            quarantined=sizes.get("quarantined", 0),
-            deduplicated=again,
-            pending=sizes.get("pending", 0),
+            received=taken + pending + repeated,
+            processed=taken - held,
+            quarantined=held,
+            deduplicated=repeated,
+            pending=pending,
         )
     return result
 
@@ -375,11 +413,14 @@ def _replayed(original: Event, attempt: int, fixed_body: bytes | None, now: date
     )
 
 
-def _duplicates(events: EventLog) -> dict[str, int]:
-    found: dict[str, int] = {}
-    after = 0
-    while page := events.duplicates(after):
-        for number, event in page:
+def _duplicates(deps: ConformDeps) -> dict[str, int]:
+    """Duplicate deliveries by source; those counted before are not read again."""
+    known, number = state.duplicates(deps.engine)
+    while page := deps.log.duplicates(number):
+        found = dict(known)
+        for _, event in page:
             found[event.source] = found.get(event.source, 0) + 1
-            after = number
-    return found
+        if not state.count_duplicates(deps.engine, found, after=number, number=page[-1][0]):
+            return state.duplicates(deps.engine)[0]  # another process counts at this moment
+        known, number = found, page[-1][0]
+    return known

@@ -6,7 +6,8 @@ durable.
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -16,6 +17,7 @@ from sqlalchemy import Engine
 
 from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.events import PARTITION, Event, NewEvent
+from cloud_conductor.domain.stores import Store
 from cloud_conductor.ingest.archive import duplicate_file, raw_files
 from cloud_conductor.ingest.sweep import SweepPlan, bounds, due, window
 from cloud_conductor.ports.clock import Clock
@@ -38,21 +40,30 @@ log = logging.getLogger("conductor")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A POS connection and how it is swept."""
+    """A POS connection and how it is swept.
+
+    receipts: how a till's receipt number looks in what it writes on a sale, with the groups
+    `register` and `number`; None where nothing is numbered.
+    """
 
     adapter: PosAdapter
     plan: SweepPlan
+    receipts: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IngestDeps:
-    """What the flows need. sources: by the name in conductor.toml. engine: the worker database."""
+    """What the flows need. sources: by the name in conductor.toml. engine: the worker database.
+
+    stores: what conductor.toml says of them, to hold against what a source says.
+    """
 
     log: EventLog
     engine: Engine
     raw: ObjectStore
     clock: Clock
     sources: Mapping[str, Source]
+    stores: Sequence[Store] = ()
 
 
 class Fetched(msgspec.Struct, frozen=True):

@@ -22,6 +22,7 @@ from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.journal import KIND_ORDER
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.ingest import flow as ingest
+from cloud_conductor.ingest import flow_watch as watch
 from cloud_conductor.ingest.flow_landing import LandingDeps, run_landing
 from cloud_conductor.pipelines import desk
 from cloud_conductor.ports.clock import Clock
@@ -89,6 +90,7 @@ def refresh(deps: CloseDeps) -> None:
     ingest.run_sweeps(deps.ingest, deps.clock.now())
     land(deps)
     catch_up(deps)
+    watch.run_places(deps.ingest, deps.clock.now())
 
 
 def land(deps: CloseDeps, *, only_due: bool = False) -> None:
@@ -103,6 +105,7 @@ def catch_up(deps: CloseDeps) -> None:
     with deps.lake_lock():
         conform.run_conform(deps.conform)
     ingest.run_archive(deps.ingest)
+    watch.run_watch(deps.ingest)
 
 
 def due_dates(deps: CloseDeps, now: datetime) -> list[date]:

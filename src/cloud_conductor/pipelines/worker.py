@@ -1,13 +1,15 @@
 """The worker's loop: fetch what webhooks name, conform, archive; as fast as events come."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cloud_conductor.conform import flow as conform
 from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.ingest import flow as ingest
+from cloud_conductor.ingest import flow_watch as watch
 from cloud_conductor.pipelines import close
 from cloud_conductor.pipelines.close import CloseDeps
 from cloud_conductor.state import conform as state
@@ -42,13 +44,17 @@ def work(
     *,
     flush_interval: timedelta,
     flush_events_max: int,
+    consumers: Sequence[Callable[[], object]] = (),
 ) -> None:
-    """Run until `stopped(seconds)` says so (it waits that long for the word)."""
+    """Run until `stopped(seconds)` says so (it waits that long for the word).
+
+    consumers: called in every pass; each reads the log with a cursor of its own.
+    """
     flush = Flush(flush_interval, flush_events_max)
     pause_s = TICK_S
     while not stopped(pause_s):
         try:
-            work_once(deps, flush)
+            work_once(deps, flush, consumers)
         except ConductorError as error:
             pause_s = min(max(pause_s * 2, 1.0), PAUSE_S_MAX)
             fields = {"error": str(error), "again_in_s": pause_s}
@@ -60,11 +66,21 @@ def work(
             pause_s = TICK_S
 
 
-def work_once(deps: CloseDeps, flush: Flush) -> None:
-    """Fetch; conform and archive when it is time.
+def work_once(
+    deps: CloseDeps, flush: Flush, consumers: Sequence[Callable[[], object]] = ()
+) -> None:
+    """Fetch; let the other consumers read; conform and archive when it is time.
 
-    A POS that is away fails the fetch, and holds up nothing that is in the log already.
+    A POS that is away fails the fetch, and holds up nothing that is in the log already; nor does
+    one consumer hold up another.
     """
+    with ExitStack() as others:
+        for consumer in reversed(consumers):
+            others.callback(consumer)
+        _fetch_and_conform(deps, flush)
+
+
+def _fetch_and_conform(deps: CloseDeps, flush: Flush) -> None:
     try:
         ingest.run_fetch(deps.ingest)
         close.land(deps, only_due=True)
@@ -74,6 +90,7 @@ def work_once(deps: CloseDeps, flush: Flush) -> None:
             with deps.lake_lock():
                 conform.run_conform(deps.conform)
             ingest.run_archive(deps.ingest)
+            watch.run_watch(deps.ingest)
             flush.last = now
 
 

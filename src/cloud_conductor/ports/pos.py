@@ -1,6 +1,6 @@
 """A point-of-sale vendor: verify, fetch, sweep, decode."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar, Protocol, runtime_checkable
 
@@ -30,11 +30,26 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 class Named(msgspec.Struct, frozen=True):
-    """Which version of which object an event is about. version rises with every change."""
+    """Which version of which object an event is about.
+
+    version rises with every change. changed_us: when that was, in the vendor's time; 0 if it does
+    not say. place, reference: the location id, and what the till wrote on a sale, where given.
+    """
 
     kind: str
     object_id: str
     version: int
+    changed_us: int = 0
+    place: str = ""
+    reference: str = ""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A store as the vendor knows it."""
+
+    location_id: str
+    time_zone: str
+    currency: str
 
 
 class FetchRequest(msgspec.Struct, frozen=True):
@@ -138,11 +153,23 @@ class PosDecoder(Protocol):
 
 @runtime_checkable
 class Namer(Protocol):
-    """An adapter or decoder that can tell which object an event is about. Pure."""
+    """An adapter or decoder that can tell which object an event is about. Pure.
+
+    TOLD_KINDS: kinds of objects that webhooks tell of.
+    """
+
+    TOLD_KINDS: ClassVar[Collection[str]]
 
     def named(self, event: NewEvent) -> Named | None:
         """By webhook or by API alike; None where there is none, or it cannot be read."""
         ...
+
+
+@runtime_checkable
+class Placer(Protocol):
+    """An adapter whose vendor says where its stores are."""
+
+    def places(self) -> list[Place]: ...
 
 
 class PosAdapter(Protocol):

@@ -35,6 +35,7 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_BYTES_MAX = 1_048_576
 DROPPED_BYTES_MAX = 16 * 1_048_576
+IN_HAND_MAX = 400  # webhooks not durable yet; some 40 ms of work (bench_intake)
 HOOKS = "/hooks/"
 OWN = (HOOKS, "/healthz", "/statusz")
 STOP_TIMEOUT_S = 10
@@ -77,6 +78,14 @@ class Reply(msgspec.Struct, frozen=True):
 TAKEN = Reply(200, b"")
 
 
+# Beyond what is durable within a tenth of a second: said before anything is read or worked out.
+BUSY = Reply(
+    503,
+    b'{"code":"CC-100","message":"more webhooks than can be made durable in time"}',
+    ((b"retry-after", b"1"),),
+)
+
+
 class _TooLarge(Exception):
     """The body passes the limit. It was read to its end and dropped, or not at all."""
 
@@ -95,6 +104,7 @@ class Gateway:
         clock: Clock,
         *,
         body_bytes_max: int = BODY_BYTES_MAX,
+        in_hand_max: int = IN_HAND_MAX,
         rest: AsgiApp | None = None,
     ) -> None:
         self.doors = doors
@@ -102,7 +112,14 @@ class Gateway:
         self._writer = writer
         self._clock = clock
         self._body_bytes_max = body_bytes_max
+        self._in_hand = 0
+        self._in_hand_max = in_hand_max
         self._rest = rest
+
+    @property
+    def in_hand(self) -> int:
+        """Webhooks that are being made durable now."""
+        return self._in_hand
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -154,6 +171,9 @@ class Gateway:
         if door is None:
             self.counters.unknown_source += 1
             return _refusal(404, "unknown_source", "no such source in conductor.toml")
+        if self._in_hand >= self._in_hand_max:
+            self.counters.shed += 1
+            return BUSY
         headers = dict(scope["headers"])
         if not _is_sane(headers):
             return self._too_large()
@@ -168,12 +188,15 @@ class Gateway:
             self.counters.rejected_signature += 1
             return _refusal(401, "CC-203", "the signature is not ours")
         event = self._event(source, door, headers, body)
+        self._in_hand += 1
         try:
             appended = await self._writer.submit(event)
         except Transient as error:
             self.counters.shed += 1
             wait_s = max(1, round(error.retry_after_s or 1.0))
             return _refusal(503, error.code, error.message, (b"retry-after", str(wait_s).encode()))
+        finally:
+            self._in_hand -= 1
         if appended.duplicate:
             self.counters.duplicates += 1
             return TAKEN

@@ -24,6 +24,7 @@ from cloud_conductor.state.tables.conform import (
 )
 
 IDS_PER_QUERY = 500
+LOOKS_MAX = 20
 OPEN, RELEASED, REPLAYED = "open", "released", "replayed"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -221,7 +222,7 @@ def tally(engine: Engine) -> Tally:
         .group_by(QUARANTINE.c.source)
     )
     cursors = _cursors(engine)
-    while True:
+    for _ in range(LOOKS_MAX):
         taken: dict[str, int] = {}
         for (source, _), events in counts(engine).items():
             taken[source] = taken.get(source, 0) + events
@@ -231,6 +232,7 @@ def tally(engine: Engine) -> Tally:
         if after == cursors:
             return Tally(cursors, taken, held)
         cursors = after
+    raise LeaseLost(f"conform moved on during each of {LOOKS_MAX} looks at its counts")
 
 
 def duplicates(engine: Engine) -> tuple[dict[str, int], int]:

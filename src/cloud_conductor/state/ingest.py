@@ -95,8 +95,8 @@ def sweep_succeeded(
         SWEEP,
         {"source": source, "kind": kind},
         {
-            "watermark_us": _us(watermark),
-            "last_success_us": _us(now),
+            "watermark_us": us(watermark),
+            "last_success_us": us(now),
             "objects": objects,
             "new_objects": new_objects,
         },
@@ -109,7 +109,7 @@ def sweep_failed(engine: Engine, source: str, kind: str, *, now: datetime, error
         engine,
         SWEEP,
         {"source": source, "kind": kind},
-        {"last_failure_us": _us(now), "last_error": error[:ERROR_CHARS_MAX]},
+        {"last_failure_us": us(now), "last_error": error[:ERROR_CHARS_MAX]},
     )
 
 
@@ -149,7 +149,7 @@ def _sweep(row: Any) -> SweepState:
     )
 
 
-def _us(instant: datetime) -> int:
+def us(instant: datetime) -> int:
     return (instant - EPOCH) // timedelta(microseconds=1)
 
 

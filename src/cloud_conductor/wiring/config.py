@@ -1,6 +1,7 @@
 """Load conductor.toml: defaults < file < CONDUCTOR__SECTION__KEY. Unknown keys fail."""
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from datetime import time
@@ -138,6 +139,8 @@ def _check_links(config: Config, path: Path) -> None:
         )
     for name in config.sources.keys() & config.landing.keys():
         raise ConfigError(f"{path.name}: [sources.{name}] and [landing.{name}] are one name")
+    for name, source in config.sources.items():
+        _check_receipts(source.receipts, f"{path.name}: [sources.{name}]")
     for code, store in config.stores.items():
         if store.source not in config.sources and store.source not in config.landing:
             raise ConfigError(
@@ -153,6 +156,15 @@ def _check_links(config: Config, path: Path) -> None:
     for pair in locations:
         if locations.count(pair) > 1:
             raise ConfigError(f"{path.name}: location {pair[1]!r} belongs to two stores")
+
+
+def _check_receipts(pattern: str, where: str) -> None:
+    try:
+        groups = re.compile(pattern).groupindex.keys() if pattern else {"register", "number"}
+    except re.error as error:
+        raise ConfigError(f"{where} receipts is no regular expression: {error}") from None
+    if missing := {"register", "number"} - groups:
+        raise ConfigError(f"{where} receipts has no group named {' and '.join(sorted(missing))}")
 
 
 def _check_times(store: StoreConfig, where: str) -> None:

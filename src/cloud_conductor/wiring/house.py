@@ -1,7 +1,8 @@
 """The house: one configuration opened, its parts made on first use and closed together."""
 
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -27,15 +28,19 @@ from cloud_conductor.conform.flow import ConformDeps, check_lake
 from cloud_conductor.domain.config import Config, SourceConfig
 from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.domain.stores import Store
+from cloud_conductor.governance.flow import AccessDeps
 from cloud_conductor.ingest.flow import IngestDeps, Source
 from cloud_conductor.ingest.flow_landing import LandingDeps
 from cloud_conductor.ingest.sweep import SweepPlan
+from cloud_conductor.inventory.flow import InventoryDeps, run_inventory
 from cloud_conductor.pipelines.close import CloseDeps
 from cloud_conductor.pipelines.play import score_of
 from cloud_conductor.pipelines.score import Score
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.ledger import LedgerAdapter
 from cloud_conductor.ports.log import EventLog
+from cloud_conductor.publishing.flow import PublishDeps
+from cloud_conductor.state import publishing
 from cloud_conductor.state.engine import open_engine, state_url
 from cloud_conductor.state.lock import held
 from cloud_conductor.state.migrate import migrate
@@ -44,11 +49,13 @@ from cloud_conductor.state.stores import keep_codes
 from cloud_conductor.wiring import config as loading
 from cloud_conductor.wiring import logs
 from cloud_conductor.wiring.landing import decoders_of, landings_of
+from cloud_conductor.wiring.publishing import channels_of, publish_deps
 from cloud_conductor.wiring.query import run_query
 
 VERIFIERS: Mapping[str, type[SquareVerifier]] = {"square": SquareVerifier}
 PROCESSED = "processed"
 LAKE_LOCK = "lake.lock"
+PUBLISH_LOCK = "publish.lock"
 
 
 class House:
@@ -155,9 +162,10 @@ class House:
             raw=self.raw,
             clock=self.clock,
             sources={
-                name: Source(adapter=adapter, plan=_plan(self.config.sources[name]))
+                name: _source(adapter, self.config.sources[name])
                 for name, adapter in self.pos.items()
             },
+            stores=self.stores,
         )
 
     @cached_property
@@ -176,8 +184,8 @@ class House:
             lake=self.lake,
             engine=self.worker,
             stores=self.stores,
-            decoders={name: SquareDecoder() for name in self.config.sources}
-            | decoders_of(self.config),
+            decoders=decoders_of(self.config)
+            | {name: SquareDecoder() for name in self.config.sources},
         )
 
     @cached_property
@@ -214,9 +222,57 @@ class House:
         )
 
     @cached_property
+    def access_deps(self) -> AccessDeps:
+        """Who may come in (governance)."""
+        return AccessDeps(
+            engine=self.books,
+            clock=self.clock,
+            stores=[one.store for one in self.stores],
+            ttl=timedelta(hours=self.config.serve.session_h),
+        )
+
+    @cached_property
+    def inventory_deps(self) -> InventoryDeps:
+        return InventoryDeps(
+            log=self.log,
+            engine=self.worker,
+            clock=self.clock,
+            decoders=self.conform_deps.decoders,
+            stores=self.stores,
+        )
+
+    @cached_property
+    def consumers(self) -> tuple[Callable[[], object], ...]:
+        """What reads the log beside conform, each with a cursor of its own."""
+        return (lambda: run_inventory(self.inventory_deps),)
+
+    @property
+    def console_url(self) -> str:
+        """Where people find the console: the proxy in front, or the gateway itself."""
+        gateway = self.config.gateway
+        host = f"[{gateway.host}]" if ":" in gateway.host else gateway.host
+        return self.config.serve.public_url.rstrip("/") or f"http://{host}:{gateway.port}"
+
+    @cached_property
     def score(self) -> Score:
         """What the scheduler plays (pipelines.engine)."""
         return score_of(self.close_deps)
+
+    @cached_property
+    def publish_deps(self) -> PublishDeps:
+        channels = channels_of(self.config.publish, self.secret)
+        for channel in channels.values():
+            self._closing.callback(channel.queue.close)
+        lake = DeltaLake(self.config.lake_dir / PROCESSED)  # its own: the publisher is a thread
+        return publish_deps(
+            channels, worker=self.worker, books=self.books, lake=lake, clock=self.clock
+        )
+
+    @contextmanager
+    def publish_lock(self) -> Iterator[None]:
+        """One publisher at a time, across processes of this machine: it keeps the order."""
+        with held(self.state_dir / PUBLISH_LOCK):
+            yield
 
     @contextmanager
     def lake_lock(self) -> Iterator[None]:
@@ -237,6 +293,7 @@ class House:
         """Bring the state databases to this version's schema; refuse a store under a new code."""
         migrate(self.worker, "worker")
         migrate(self.books, "books")
+        publishing.watch(self.worker, on=bool(self.config.publish))
         keep_codes(self.books, self.stores)
 
     def prepare_ledger(self) -> None:
@@ -303,6 +360,11 @@ def open_house(config_path: str | None) -> Iterator[House]:
         logs.configure("cli", house.state_dir, to_stderr=False)
         house.prepare()
         yield house
+
+
+def _source(adapter: square.Square, config: SourceConfig) -> Source:
+    pattern = re.compile(config.receipts) if config.receipts else None
+    return Source(adapter=adapter, plan=_plan(config), receipts=pattern)
 
 
 def _plan(source: SourceConfig) -> SweepPlan:
