@@ -1,6 +1,8 @@
 """`conductor demo`: a day of sales from signed webhooks to the ledger and back."""
 
+import sys
 import tempfile
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,6 +67,11 @@ class PlantType(click.ParamType["tuple[str, str, str]"]):
 @click.option(
     "--once", is_flag=True, help="Stop when the proof is printed (the default off a terminal)."
 )
+@click.option(
+    "--console/--no-console",
+    default=None,
+    help="Go on in the browser until Enter or Ctrl-C (the default on a terminal).",
+)
 @click.option("--json", "as_json", is_flag=True, help="Last line: one object, conductor.demo/v1.")
 def demo(
     scenario: str,
@@ -75,14 +82,13 @@ def demo(
     plants: tuple[tuple[str, str, str], ...],
     keep: Path | None,
     once: bool,
+    console: bool | None,
     as_json: bool,
 ) -> None:
     """Simulated Square and Xero on loopback; everything between them is the product itself."""
-    import sys
-
     from click.core import ParameterSource
 
-    from cloud_conductor.cli import rehearsal
+    from cloud_conductor.cli import demo_console, rehearsal
     from cloud_conductor.cli.demo_report import draw
     from cloud_conductor.cli.output import CHECKS, emit_json
 
@@ -103,15 +109,26 @@ def demo(
         folder = keep or Path(throw_away)
         if keep is not None and (keep / "conductor.toml").exists():
             raise click.UsageError(f"{keep} holds a demo already; name an empty folder")
-        outcome = rehearsal.play(plan, folder)
-        draw(outcome, folder if keep else None)
-        if as_json:
-            emit_json(outcome.report)
-        if not once and not as_json and sys.stdout.isatty() and sys.stdin.isatty():
-            click.echo("\nPress Enter to end the demo and remove its folder.", err=True)
-            sys.stdin.readline()
+        if console is None:
+            console = not once and not as_json and sys.stdout.isatty() and sys.stdin.isatty()
+
+        def then(outcome: rehearsal.Outcome, stage: rehearsal.Stage) -> None:
+            draw(outcome, folder if keep else None)
+            if as_json:
+                emit_json(outcome.report)
+            if console:
+                demo_console.show(plan, folder, stage, _stay)
+
+        outcome = rehearsal.play(plan, folder, then)
     if not outcome.is_proven:
         raise click.exceptions.Exit(CHECKS)
+
+
+def _stay() -> None:
+    """Until Enter, the end of the input, or Ctrl-C."""
+    click.echo("\nPress Enter to end the demo.", err=True)
+    with suppress(KeyboardInterrupt):
+        sys.stdin.readline()
 
 
 def _check_plants(plan: "Plan") -> None:

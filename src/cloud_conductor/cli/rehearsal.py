@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -56,15 +56,20 @@ class Plan(msgspec.Struct, frozen=True):
         return date(2017, 1, 1) if self.is_real else date(2026, 11, 20)
 
     @property
+    def last_day(self) -> date:
+        """The last day that is played."""
+        days = 2 if self.scenario == "golden" else self.days
+        return self.first_day + timedelta(days=days - 1)
+
+    @property
     def clock_start(self) -> str:
         """Some days after the last one played, so that every day has ended.
 
         What was sold after the processor's last cut is still in transit then (R-7.3), as no later
         payout is played.
         """
-        days = 2 if self.scenario == "golden" else self.days
-        last = self.first_day + timedelta(days=days) + LAST_DAY_MARGIN
-        return f"{last.isoformat()}T12:00:00+00:00"
+        after = self.last_day + timedelta(days=1) + LAST_DAY_MARGIN
+        return f"{after.isoformat()}T12:00:00+00:00"
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -156,8 +161,13 @@ class Stage:
         raise Transient(f"the stage ended before it was {event}", hint="conductor --debug demo")
 
 
-def play(plan: Plan, folder: Path) -> Outcome:
-    """The whole demo; leaves its files in `folder`. Processes it starts are stopped."""
+def play(
+    plan: Plan, folder: Path, then: Callable[[Outcome, Stage], object] | None = None
+) -> Outcome:
+    """The whole demo; leaves its files in `folder`. Processes it starts are stopped.
+
+    then: called with the outcome while the product and the simulators still run.
+    """
     from cloud_conductor.wiring import logs
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -175,7 +185,10 @@ def play(plan: Plan, folder: Path) -> Outcome:
         with _up(path, folder) as product:
             with _timed(timings, "start"):
                 _wait_ready(folder, product)
-            return _perform(plan, folder, path, stage, timings)
+            outcome = _perform(plan, folder, path, stage, timings)
+            if then is not None:
+                then(outcome, stage)
+            return outcome
     finally:
         stage.stop()
 
