@@ -18,8 +18,12 @@ LINES_MAX = 20  # gaps listed one by one; all of them are in --json
 @click.command()
 @config_option
 @json_option
-def status(config_path: str | None, as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Today as the console shows it, until Ctrl-C.")
+def status(config_path: str | None, as_json: bool, watch: bool) -> None:
     """One screen of the whole machine; reads state only, asks no vendor."""
+    if watch:
+        _watch(config_path)
+        return
     from cloud_conductor.cli.output import emit_json, table
     from cloud_conductor.wiring.house import open_house
 
@@ -69,6 +73,14 @@ def status(config_path: str | None, as_json: bool) -> None:
     click.echo(f"entries     {_counted(now['entries'])}")
     for line in now["needs_you"]:
         click.echo(f"needs you   {line}")
+
+
+def _watch(config_path: str | None) -> None:
+    from cloud_conductor.cli import watching
+    from cloud_conductor.wiring.house import open_house
+
+    with open_house(config_path) as house:
+        watching.watch(house)
 
 
 def _counted(numbers: dict[str, int]) -> str:
