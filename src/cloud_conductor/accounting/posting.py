@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-from cloud_conductor.domain.journal import JournalEntry, content_hash
+from cloud_conductor.domain import journal
 from cloud_conductor.ports.ledger import LedgerDocument
 
 EntryState = Literal[
@@ -37,26 +37,32 @@ def check_move(before: str, after: str) -> None:
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What a document found under our key means."""
+    """What a document found under our key means. hash: of what it holds."""
 
     state: Literal["posted", "dead"]
+    hash: str
     message: str = ""
 
 
 def document_hash(document: LedgerDocument, currency: str) -> str:
     """The entry's content hash, computed from what the ledger holds (R-13.6.4)."""
     legs = ((line.account_code, line.amount_minor) for line in document.lines)
-    return content_hash(document.ledger_date, currency, legs)
+    return journal.content_hash(document.ledger_date, currency, legs)
 
 
-def judge(document: LedgerDocument, entry: JournalEntry) -> Verdict:
-    """Whether the document is the entry: same date and legs, and in force (D12 otherwise)."""
-    name = f"{entry.kind} {entry.store} {entry.business_date} v{entry.version}"
+def judge(document: LedgerDocument, name: str, currency: str, content_hash: str) -> Verdict:
+    """Whether the document is the entry: same date and legs, and in force (D12 otherwise).
+
+    name, currency, content_hash: of the entry.
+    """
+    found = document_hash(document, currency)
     if document.status != "posted":
-        return Verdict("dead", f"D12: {name} is {document.status} in the ledger")
-    if document_hash(document, entry.currency) != entry.content_hash:
-        return Verdict("dead", f"D12: the ledger holds other lines or another date for {name}")
-    return Verdict("posted")
+        return Verdict("dead", found, f"D12: {name} is {document.status} in the ledger")
+    if found != content_hash:
+        return Verdict(
+            "dead", found, f"D12: the ledger holds other lines or another date for {name}"
+        )
+    return Verdict("posted", found)
 
 
 def settle_left_s(last_sent_us: int | None, now_us: int, settle_s: float) -> float:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import (
@@ -25,7 +25,6 @@ from sqlalchemy import (
 
 from cloud_conductor.domain import audit
 from cloud_conductor.domain.audit import Act
-from cloud_conductor.domain.journal import EntryKind
 from cloud_conductor.state.accounting_rows import (
     IDENTITY,
     AuditRow,
@@ -34,6 +33,7 @@ from cloud_conductor.state.accounting_rows import (
     BreakRow,
     DayRow,
     EntryHead,
+    EntryPlace,
     EntryRow,
     LevelRow,
     identity_of,
@@ -42,10 +42,10 @@ from cloud_conductor.state.accounting_rows import (
 from cloud_conductor.state.tables.accounting import AUDIT, BATCH, BREAK, DAY, ENTRY, HEAD, LEVEL
 
 __all__ = [
-    "AuditRow", "BatchRow", "BlockedEntry", "BreakRow", "DayRow", "EntryHead", "EntryRow", "LevelRow", "Writer",
+    "AuditRow", "BatchRow", "BlockedEntry", "BreakRow", "DayRow", "EntryHead", "EntryPlace", "EntryRow", "LevelRow", "Writer",
     "audit_head", "audit_rows", "batch", "blocked_entries", "break_history", "current_breaks", "dates_in", "day",
-    "day_states", "days", "entries", "entries_of_days", "entry_counts", "has_entries", "heads",
-    "identity_of", "levels", "move_days", "open_batches", "posted_mappings", "present_keys", "to_us",
+    "day_states", "days", "entries", "entries_of_batches", "entries_of_days", "entry_counts", "has_entries", "heads",
+    "identity_of", "levels", "move_days", "open_batches", "posted_mappings", "present_keys", "to_us", "unread_keys",
     "versions", "versions_of", "writing",
 ]  # fmt: skip
 
@@ -242,6 +242,32 @@ def has_entries(connection: Connection, state: str, organisation: str) -> bool:
     return connection.execute(found.limit(1)).first() is not None
 
 
+def unread_keys(connection: Connection, organisation: str) -> list[str]:
+    """Posting keys of entries that are posted and were never read back, in order."""
+    query = (
+        select(ENTRY.c.posting_key)
+        .where(
+            ENTRY.c.state == "posted",
+            ENTRY.c.organisation == organisation,
+            ENTRY.c.readback_hash == "",
+        )
+        .order_by(ENTRY.c.seq)
+    )
+    return list(connection.execute(query).scalars())
+
+
+def entries_of_batches(
+    connection: Connection, batch_ids: Sequence[str], states: Sequence[str]
+) -> dict[str, list[EntryRow]]:
+    """Batch -> its entries in some states."""
+    found: dict[str, list[EntryRow]] = {}
+    for part in _parts(batch_ids, KEYS_PER_QUERY_MAX):
+        query = select(ENTRY).where(ENTRY.c.batch_id.in_(part), ENTRY.c.state.in_(states))
+        for row in _rows(EntryRow, connection.execute(query)):
+            found.setdefault(row.batch_id, []).append(row)
+    return found
+
+
 def present_keys(connection: Connection, keys: Sequence[str]) -> set[str]:
     """Those of some posting keys that the books hold."""
     found: set[str] = set()
@@ -281,16 +307,6 @@ def versions_of(
         if row.identity in known:
             found_rows.setdefault(row.identity, []).append(row)
     return found_rows
-
-
-class EntryPlace(NamedTuple):
-    """Of which store-day an entry version is."""
-
-    posting_key: str
-    business_date: str
-    identity: tuple[str, ...]
-    store: str
-    kind: EntryKind
 
 
 def entries_of_days(

@@ -1,6 +1,7 @@
 """Rows of the books as stored (state.tables.accounting)."""
 
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import msgspec
 
@@ -94,6 +95,16 @@ class EntryHead(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """How people call it in messages."""
         return f"{self.kind} {self.store} {self.source_id} v{self.version}"
+
+
+class EntryPlace(NamedTuple):
+    """Of which store-day an entry version is."""
+
+    posting_key: str
+    business_date: str
+    identity: tuple[str, ...]
+    store: str
+    kind: EntryKind
 
 
 class BlockedEntry(msgspec.Struct, frozen=True, kw_only=True):
