@@ -10,8 +10,12 @@ from cloud_conductor.domain.journal import JournalEntry, JournalLine
 from cloud_conductor.ports.ledger import LedgerDocument
 
 _MONEY_ROOTS = ("clearing", "undeposited_cash", "ar", "uncollected_offline")
-_LIABILITY_ROOTS = ("gift_card_liability", "store_credit_liability")
-_TENDERED = ("redeemed", "refunded")
+_LIABILITY_ROOTS = (
+    "gift_card_liability", "store_credit_liability", "customer_deposits", "vendor_receivable",
+)  # fmt: skip
+_TENDERED = ("redeemed", "refunded", "used", "tendered")
+_SETTLED = "settled"
+"""Movement of a house account that is paid: its money came under another means (R-9.8)."""
 
 
 def collected(entry: JournalEntry) -> int:
@@ -28,16 +32,20 @@ def collected_by(document: LedgerDocument, entry: JournalEntry) -> int:
     """
     if entry.kind != "SALES":
         return 0
-    money = {line.account_code for line in entry.lines if _root(line) in _MONEY_ROOTS}
+    money = {line.account_code for line in entry.lines if _is_money(line)}
     posted = _on(((line.account_code, line.amount_minor) for line in entry.lines), money)
     held = _on(((line.account_code, line.amount_minor) for line in document.lines), money)
     return collected(entry) + held - posted
 
 
 def _is_tender(line: JournalLine) -> bool:
-    if _root(line) in _MONEY_ROOTS:
+    if _is_money(line):
         return True
     return _root(line) in _LIABILITY_ROOTS and line.movement in _TENDERED
+
+
+def _is_money(line: JournalLine) -> bool:
+    return _root(line) in _MONEY_ROOTS and line.movement != _SETTLED
 
 
 def _root(line: JournalLine) -> str:

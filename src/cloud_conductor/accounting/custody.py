@@ -4,9 +4,11 @@ from datetime import date, timedelta
 from typing import Any
 
 import msgspec
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from cloud_conductor.accounting.facts import DAY, DayFacts, only
+from cloud_conductor.accounting.imbalance import EntryFinding
 from cloud_conductor.accounting.legs import Leg
 from cloud_conductor.accounting.mapping import slug
 from cloud_conductor.domain.findings import Finding
@@ -40,6 +42,7 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
     counted_minor: int
     paid_outs: tuple[CashMovement, ...]
     paid_ins: tuple[CashMovement, ...]
+    drops_minor: int = 0
 
     @property
     def expected(self) -> int:
@@ -59,8 +62,8 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def deposit(self) -> int:
-        """What leaves for the bank: all but the float, which stays for the next shift."""
-        return self.counted_minor - self.opening_minor
+        """What leaves for the bank: all but the float, which stays, and what is in the safe."""
+        return self.counted_minor - self.opening_minor + self.drops_minor
 
 
 def closed_shifts(facts: DayFacts) -> list[Shift]:
@@ -77,8 +80,8 @@ def closed_shifts(facts: DayFacts) -> list[Shift]:
 
 
 def uncounted(facts: DayFacts) -> list[tuple[int, str]]:
-    """(day, id) of shifts that were closed without a count: they have no over/short, no bag (R-8.1)."""
-    closed = only(facts.cash_shifts, "state", ("closed",))
+    """(day, id) of shifts that ended without a count: they have no over/short, no bag (R-8.1)."""
+    closed = only(facts.cash_shifts, "state", ("closed", "ended"))
     rows = closed.filter(pc.is_null(closed["counted_minor"])).to_pylist()
     return sorted((row[DAY], row["shift_id"]) for row in rows)
 
@@ -141,16 +144,65 @@ def shift_problem(shift: Shift) -> tuple[Finding, int] | None:
     return None
 
 
-def custody_gap(previous: Shift, following: Shift) -> int:
-    """Cash that went missing between two shifts of one drawer; 0 when the float was left (R-8.2).
+class CustodyGap(msgspec.Struct, frozen=True):
+    """A drawer that was opened with other cash than the shift before left in it (R-8.2, D11).
 
-    opening(n+1) - (counted(n) - deposit(n)); negative when money is missing.
+    gap_minor: opening(n+1) - (counted(n) - what was taken to the bank); negative: cash is missing.
     """
-    return following.opening_minor - (previous.counted_minor - max(previous.deposit, 0))
+
+    store: str
+    business_date: date
+    shift_id: str
+    register: str
+    gap_minor: int
+
+    @property
+    def finding(self) -> EntryFinding:
+        message = (
+            f"register {self.register}: shift {self.shift_id} opened with {abs(self.gap_minor)}"
+            f" minor units {'less' if self.gap_minor < 0 else 'more'} than the shift before left"
+            " (R-8.2)"
+        )
+        return EntryFinding(
+            kind="CASH",
+            source_id=self.shift_id,
+            finding=Finding("D11", "/cash_shifts/opening_minor", message, "warning"),
+            amount_minor=self.gap_minor,
+        )
+
+
+def custody_gaps(shifts: pa.Table, events: pa.Table) -> list[CustodyGap]:
+    """Gaps between counted shifts of one register and the next ones, in the order of time.
+
+    shifts, events: rows of CASH_SHIFTS and CASH_EVENTS of some days. Registers that do not say who
+    they are, and shifts after an uncounted one, are not compared.
+    """
+    columns = ["shift_id", "event_type", "description"]
+    registers: dict[str, str] = {}
+    for event in events.select(columns).to_pylist():
+        if event["event_type"] == "opened":
+            registers[event["shift_id"]] = event["description"]
+    left: dict[tuple[str, str], int | None] = {}
+    found: list[CustodyGap] = []
+    # Some rows a store-day.
+    for row in sorted(shifts.to_pylist(), key=lambda row: (row["opened_at"], row["shift_id"])):
+        register = registers.get(row["shift_id"])
+        if register is None:
+            continue
+        key, opening, counted = (row["store"], register), row["opening_minor"], row["counted_minor"]
+        before = left.get(key)
+        if before is not None and before != opening:
+            gap = CustodyGap(
+                row["store"], row["business_date"], row["shift_id"], register, opening - before
+            )
+            found.append(gap)
+        left[key] = None if counted is None else counted - max(counted - opening, 0)
+    return found
 
 
 def _shift(row: dict[str, Any], events: list[dict[str, Any]]) -> Shift:
     paid_out, paid_in = _amount(row, "paid_out_minor"), _amount(row, "paid_in_minor")
+    drops = sum(_amount(one, "amount_minor") for one in events if one["event_type"] == "drop")
     return Shift(
         shift_id=row["shift_id"],
         day=row[DAY],
@@ -161,8 +213,9 @@ def _shift(row: dict[str, Any], events: list[dict[str, Any]]) -> Shift:
         paid_out_minor=paid_out,
         expected_minor=row["expected_minor"],
         counted_minor=row["counted_minor"],
-        paid_outs=_movements(row["shift_id"], events, "paid_out", paid_out),
+        paid_outs=_movements(row["shift_id"], events, "paid_out", paid_out - drops),
         paid_ins=_movements(row["shift_id"], events, "paid_in", paid_in),
+        drops_minor=drops,
     )
 
 

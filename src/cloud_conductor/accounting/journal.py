@@ -405,8 +405,8 @@ def _without_cost(source_id: str, counts: Mapping[str, int]) -> EntryFinding:
 
 
 def _uncounted(shift: str) -> EntryFinding:
-    """A closed shift without a count makes no entry, and says so (R-8.1)."""
-    message = f"shift {shift} was closed without a count: count the drawer at the register"
+    """A shift that ended without a count makes no entry, and says so (R-8.1)."""
+    message = f"shift {shift} has ended without a count: count the drawer at the register"
     finding = Finding("D11", "/cash_shifts/counted_minor", message)
     return EntryFinding(kind="CASH", source_id=shift, finding=finding)
 

@@ -9,14 +9,14 @@ from the *processor's* tenders (captured, dated by R-2.8). R-6.1 therefore compa
 reconciliation level L3 proves tender by tender that both agree.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from cloud_conductor.accounting.facts import DAY, DayFacts, only
-from cloud_conductor.accounting.mapping import slug
+from cloud_conductor.accounting.mapping import UNCATEGORISED, slug
 
 LEGS = pa.schema(
     [
@@ -44,6 +44,8 @@ _LIABILITY_LINES = {  # line kind -> role, movement of positive lines, movement 
     "gift_card": ("gift_card_liability", "sold", "returned"),
     "deposit": ("customer_deposits", "taken", "used"),
     "donation": ("donations_payable", "", ""),
+    "account_payment": ("ar.house", "settled", "settled"),
+    "repayment": ("due_to_customers", "", ""),
 }
 UNSOLD_ACTIVITIES = (
     "adjust_increment",
@@ -53,6 +55,7 @@ UNSOLD_ACTIVITIES = (
     "unlinked_activity_refund",
 )
 """Gift card activities that change a balance and come with no sale line and no tender."""
+AWAITED_STATES = ("authorised", "pending")
 _SERVICE_LINES = ("service", "fee")
 _REVENUE_LINES = ("merchandise", "shipping", *_SERVICE_LINES)
 
@@ -87,10 +90,11 @@ def booked_tenders(facts: DayFacts) -> pa.Table:
 
 def sales_legs(facts: DayFacts) -> pa.Table:
     """Legs of the SALES entry; they sum to zero when R-6.1 holds."""
-    return pa.concat_tables(
+    told = pa.concat_tables(
         [
             _tender_legs(facts),
             _uncollected_legs(facts),
+            _orderless_legs(facts),
             _discount_legs(facts),
             _revenue_legs(facts),
             _liability_legs(facts),
@@ -99,6 +103,10 @@ def sales_legs(facts: DayFacts) -> pa.Table:
             _tax_legs(facts),
         ]
     )
+    awaited = _awaited_legs(facts)
+    if not awaited.num_rows:
+        return told
+    return pa.concat_tables([told, _lacking(told, awaited)])
 
 
 def fee_legs(facts: DayFacts) -> pa.Table:
@@ -181,12 +189,16 @@ def _tender_role(tenders: pa.Table) -> pa.Array:
             pc.equal(kind, "gift_card"),
             pc.equal(kind, "store_credit"),
             pc.equal(kind, "house_account"),
+            pc.equal(kind, "deposit"),
+            pc.equal(kind, "vendor_coupon"),
         ),
         _suffixed("clearing", processor),
         "undeposited_cash",
         "gift_card_liability",
         "store_credit_liability",
         "ar.house",
+        "customer_deposits",
+        "vendor_receivable",
         _suffixed("clearing", kind),
     )
 
@@ -199,25 +211,76 @@ def _tender_movement(tenders: pa.Table) -> pa.Array:
     without_processor = pc.equal(pc.fill_null(tenders["processor"], ""), "")
     is_refund = pc.equal(tenders["event"], "refund")
     movement = pc.if_else(is_refund, "refunded", "redeemed")
-    return pc.if_else(pc.and_(on_liability, without_processor), movement, "")
+    movement = pc.if_else(pc.and_(on_liability, without_processor), movement, "")
+    movement = pc.if_else(pc.equal(tenders["tender_type"], "deposit"), "used", movement)
+    return pc.if_else(pc.equal(tenders["tender_type"], "vendor_coupon"), "tendered", movement)
 
 
 def _uncollected_legs(facts: DayFacts) -> pa.Table:
     """Payments a closed sale counts on and the processor declined later (R-2.6): the sale stands."""
-    named = facts.of_closed_sales(facts.sale_tenders)
-    failed = facts.tenders.filter(
-        pc.and_(
-            pc.equal(facts.tenders["state"], "failed"), pc.equal(facts.tenders["event"], "payment")
-        )
-    )
-    keys = facts.keys_of(named, "tender_id").combine_chunks()
-    failed = failed.filter(pc.is_in(facts.keys_of(failed, "tender_id"), value_set=keys))
+    failed = _counted_on(facts, ("failed",))
     return _legs(
         failed,
         role="uncollected_offline",
         amount=tender_amount(failed),
         fact=("tenders", "tender_id"),
     )
+
+
+def _awaited_legs(facts: DayFacts) -> pa.Table:
+    """Payments a closed sale counts on and the processor has not captured yet: it owes them.
+
+    An offline payment is approved first; captured, it is an ordinary tender; declined, uncollected.
+    """
+    awaited = _counted_on(facts, AWAITED_STATES)
+    return _legs(
+        awaited,
+        role=_tender_role(awaited),
+        movement=_tender_movement(awaited),
+        amount=tender_amount(awaited),
+        fact=("tenders", "tender_id"),
+    )
+
+
+def _orderless_legs(facts: DayFacts) -> pa.Table:
+    """Money given back with nothing rung up: a return of nobody knows what (R-9.11)."""
+    tenders = booked_tenders(facts)
+    refunds = tenders.filter(orderless(tenders))
+    return _legs(
+        refunds,
+        role=f"returns.{UNCATEGORISED}",
+        amount=pc.negate(tender_amount(refunds)),
+        fact=("tenders", "tender_id"),
+    )
+
+
+def _lacking(told: pa.Table, awaited: pa.Table) -> pa.Table:
+    """Legs of payments awaited by sales that are not paid without them."""
+    by_sale = pa.concat_tables([told, awaited]).group_by([DAY, "sale_id"])
+    sums = by_sale.aggregate([("amount_minor", "sum")])
+    paid = sums.filter(pc.greater(sums["amount_minor_sum"], 0))
+    keys = [
+        pc.binary_join_element_wise(rows[DAY].cast(pa.string()), rows["sale_id"], "\x1f")
+        for rows in (awaited, paid)
+    ]
+    return awaited.filter(pc.invert(pc.is_in(keys[0], value_set=keys[1].combine_chunks())))
+
+
+def orderless(tenders: pa.Table) -> pa.Array:
+    """Which tenders are refunds of no payment and no sale (R-9.11)."""
+    unlinked = pc.and_(pc.is_null(tenders["sale_id"]), pc.is_null(tenders["original_tender_id"]))
+    return pc.and_(pc.equal(tenders["event"], "refund"), unlinked)
+
+
+def _counted_on(facts: DayFacts, states: Sequence[str]) -> pa.Table:
+    """Payments in one of these states that a closed sale of the day names."""
+    payments = only(facts.tenders, "event", ("payment",))
+    found = only(payments, "state", states)
+    if not found.num_rows:
+        return found
+    named = facts.of_closed_sales(facts.sale_tenders)
+    keys = facts.keys_of(named, "tender_id").combine_chunks()
+    return found.filter(pc.is_in(facts.keys_of(found, "tender_id"), value_set=keys))
 
 
 def _discount_legs(facts: DayFacts) -> pa.Table:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from cloud_conductor.accounting.breaks import Break, Scope
 from cloud_conductor.accounting.facts import only
+from cloud_conductor.accounting.legs import orderless
 from cloud_conductor.accounting.levels import LevelResult, Tally
 from cloud_conductor.accounting.matching import Item, Match, match
 
@@ -47,8 +48,12 @@ def compare_tenders(
     for item in found.left_open:
         tally.record(_unpaid(scope, item, stuck.get(item.key), quarantined), lefts=1)
     sales = {tender_key(row): row["sale_id"] for row in tenders.to_pylist()}
+    unlinked = {tender_key(row) for row in tenders.filter(orderless(tenders)).to_pylist()}
     for item in found.right_open:
-        tally.record(_unnamed(scope, item, sales[item.key], quarantined), rights=1)
+        tally.record(
+            _unnamed(scope, item, sales[item.key], quarantined, is_unlinked=item.key in unlinked),
+            rights=1,
+        )
     return tally.result(len(named), len(rights))
 
 
@@ -117,8 +122,22 @@ def _twice(scope: Scope, item: Item) -> Break:
     return scope.found("L3", "D04", item.key, message, amount=item.amount_minor, left=item.label)
 
 
-def _unnamed(scope: Scope, item: Item, sale: str | None, quarantined: Collection[str]) -> Break:
+def _unnamed(
+    scope: Scope, item: Item, sale: str | None, quarantined: Collection[str], *, is_unlinked: bool
+) -> Break:
     """A tender the processor has and no sale of the day names."""
+    if is_unlinked:
+        message = f"{item.key} was given back with nothing rung up (R-9.11)"
+        return scope.found(
+            "L3",
+            "D02",
+            item.key,
+            message,
+            amount=-item.amount_minor,
+            right=item.label,
+            effect=-item.amount_minor,
+            is_explained=True,
+        )
     code, message = "D02", f"the processor has {item.key}, no sale of the day names it"
     if sale in quarantined:
         code, message = "D16", f"{item.key} paid for sale {sale}, which is in quarantine"

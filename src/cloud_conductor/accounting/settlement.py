@@ -10,6 +10,7 @@ from cloud_conductor.domain.findings import Finding
 
 SETTLED_TYPES = ("charge", "refund")
 ROLE_OF_TYPE: Mapping[str, str] = {
+    "open_dispute": "dispute_receivable",
     "dispute": "dispute_receivable",
     "dispute_reversal": "dispute_receivable",
 }

@@ -123,6 +123,13 @@ def _currencies(lines: pa.Table, sales: pa.Table) -> pa.ChunkedArray:
     return sales["currency"].take(at)
 
 
+def line_cost(
+    quantity: pa.ChunkedArray, unit_cost: pa.ChunkedArray, lines: pa.Table, sales: pa.Table
+) -> pa.ChunkedArray:
+    """Quantity x unit cost of lines in minor units of their sales' currencies, rounded once."""
+    return _cost_minor(quantity, unit_cost, _currencies(lines, sales))
+
+
 def _cost_minor(
     quantity: pa.ChunkedArray, unit_cost: pa.ChunkedArray, currency: pa.ChunkedArray
 ) -> pa.ChunkedArray:

@@ -1,13 +1,13 @@
 """Facts of many business dates together: one read of each table, the same rows as day by day."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloud_conductor.conform.enrich import enrich_lines, named_in, strays
-from cloud_conductor.conform.flow import SEAL_INPUTS, day_facts
+from cloud_conductor.conform.enrich import enrich_lines, enrich_tenders, named_in, strays
+from cloud_conductor.conform.flow import SEAL_INPUTS, beside_their_sales, day_facts, day_tenders
 from cloud_conductor.domain.schemas import PARTITIONED
 from cloud_conductor.ports.lake import Lake
 
@@ -22,10 +22,11 @@ def span_facts(lake: Lake, dates: Sequence[date]) -> dict[str, pa.Table]:
     lines, inputs = found["sale_lines"], SEAL_INPUTS["sale_lines"]
     if lines.num_rows and not lake.sealed("sale_lines", dates, inputs) >= _dates(lines):
         found["sale_lines"] = enrich_lines(lines, found["sales"], lake.read("products"))
+    found["sale_lines"] = beside_their_sales(lake, found["sale_lines"], found["sales"])
     torn = _torn(found)
     if not torn:
         return found
-    return found | {"tenders": _mended(lake, found["tenders"], torn)}
+    return found | {"tenders": _mended(lake, found, dates, torn)}
 
 
 def _torn(found: dict[str, pa.Table]) -> list[date]:
@@ -57,7 +58,26 @@ def _dated(rows: pa.Table) -> pa.Table:
     )
 
 
-def _mended(lake: Lake, tenders: pa.Table, torn: Sequence[date]) -> pa.Table:
+def _mended(
+    lake: Lake, found: dict[str, pa.Table], dates: Collection[date], torn: Sequence[date]
+) -> pa.Table:
+    """Tenders of the span, those of torn dates brought to their sales; the span is not read again."""
+
+    def read(table: str, near: Sequence[date]) -> pa.Table:
+        others = [one for one in near if one not in held]
+        parts = [_of(found[table], [one for one in near if one in held])]
+        return pa.concat_tables([*parts, *([lake.read(table, others)] if others else [])])
+
+    held = set(dates)
+    tenders = found["tenders"]
     is_torn = pc.is_in(tenders["business_date"], value_set=pa.array(torn, pa.date32()))
-    whole = tenders.filter(pc.invert(is_torn))
-    return pa.concat_tables([whole, *(day_facts(lake, one)["tenders"] for one in torn)])
+    mended = [tenders.filter(pc.invert(is_torn))]
+    for one in torn:
+        activities = _of(found["gift_card_activities"], [one])
+        own = enrich_tenders(_of(tenders, [one]), activities)
+        mended.append(day_tenders(lake, one, own, _of(found["sale_tenders"], [one]), read))
+    return pa.concat_tables(mended)
+
+
+def _of(rows: pa.Table, dates: Sequence[date]) -> pa.Table:
+    return rows.filter(pc.is_in(rows["business_date"], value_set=pa.array(dates, pa.date32())))

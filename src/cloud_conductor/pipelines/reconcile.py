@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from cloud_conductor.accounting import flow, journal, returned
 from cloud_conductor.accounting.breaks import LEVELS, Break, Level, Scope
+from cloud_conductor.accounting.custody import custody_gaps
 from cloud_conductor.accounting.equation import Equation, ledger_totals, store_day_equation
 from cloud_conductor.accounting.facts import DayFacts, split
 from cloud_conductor.accounting.level_books import compare_books
@@ -34,7 +35,7 @@ from cloud_conductor.accounting.level_sales import (
 )
 from cloud_conductor.accounting.level_tenders import compare_tenders
 from cloud_conductor.accounting.levels import LevelResult, combined, not_connected
-from cloud_conductor.conform import flow as conform
+from cloud_conductor.conform.span import span_facts
 from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.schemas import TABLES
 from cloud_conductor.domain.stores import Store
@@ -56,6 +57,7 @@ log = logging.getLogger("conductor")
 LEDGER_BEFORE = timedelta(days=1)
 LEDGER_AFTER = timedelta(days=8)  # documents somebody re-dated, deposits dated by the bank
 SETTLED_WITHIN = timedelta(days=14)  # payouts of a tender come this much later at the latest
+SHIFTS_WITHIN = timedelta(days=7)  # a drawer's shift before the first one compared
 IN_LEDGER = ("sending", "posted", "dead")
 IN_BOOKS = ("draft", "approved", "pending", "sending", "posted", "dead")
 EVERY_STORE = "*"  # scope of a level that looks at a whole organisation
@@ -90,6 +92,7 @@ class _Held(msgspec.Struct, frozen=True):
     by_day: Mapping[tuple[str, str], Sequence[EntryRow]]
     quarantined: frozenset[str]
     over_returned: Mapping[tuple[str, date], Sequence[Break]]
+    custody_gaps: Mapping[tuple[str, date], Sequence[journal.EntryFinding]]
 
     def of_store(self, table: str, store: str) -> pa.Table:
         """Rows of one store over all dates of the span."""
@@ -159,7 +162,8 @@ def _over_all(
 def _held(deps: CloseDeps, dates: Sequence[date]) -> _Held:
     lake = deps.conform.lake
     with deps.lake_lock():
-        facts = {one: split(conform.day_facts(lake, one)) for one in dates}
+        whole = span_facts(lake, dates)
+        facts = {one: split(_of_date(whole, one)) for one in dates}
         settled = {
             name: lake.read(name, _around(lake.dates(name), dates, SETTLED_WITHIN))
             for name in ("payouts", "payout_entries")
@@ -167,6 +171,7 @@ def _held(deps: CloseDeps, dates: Sequence[date]) -> _Held:
         taken = _around(lake.dates("tenders"), dates, 2 * SETTLED_WITHIN)
         settled["tenders"] = lake.read("tenders", taken)
         over = _over_returned(deps, facts)
+        gaps = _custody_gaps(deps, dates)
     with deps.books.engine.connect() as connection:
         booked = books.entries(connection, states=IN_BOOKS)
     by_day: dict[tuple[str, str], list[EntryRow]] = defaultdict(list)
@@ -179,7 +184,21 @@ def _held(deps: CloseDeps, dates: Sequence[date]) -> _Held:
         by_day=dict(by_day),
         quarantined=quarantined_ids(deps),
         over_returned=over,
+        custody_gaps=gaps,
     )
+
+
+def _custody_gaps(
+    deps: CloseDeps, dates: Sequence[date]
+) -> dict[tuple[str, date], list[journal.EntryFinding]]:
+    """Store-day -> drawers opened with other cash than was left, also on days before (R-8.2)."""
+    lake = deps.conform.lake
+    before = dates[0] - SHIFTS_WITHIN
+    near = [one for one in lake.dates("cash_shifts") if before <= one <= dates[-1]]
+    found: dict[tuple[str, date], list[journal.EntryFinding]] = defaultdict(list)
+    for gap in custody_gaps(lake.read("cash_shifts", near), lake.read("cash_events", near)):
+        found[gap.store, gap.business_date].append(gap.finding)
+    return dict(found)
 
 
 def _over_returned(
@@ -244,6 +263,11 @@ def _scopes_with_breaks(deps: CloseDeps) -> set[tuple[str, date]]:
     }
 
 
+def _of_date(whole: Mapping[str, pa.Table], business_date: date) -> dict[str, pa.Table]:
+    day = pa.scalar(business_date, pa.date32())
+    return {name: rows.filter(pc.equal(rows["business_date"], day)) for name, rows in whole.items()}
+
+
 def _around(present: Sequence[date], dates: Sequence[date], within: timedelta) -> list[date]:
     """Partitions within a time of the dates. A payout near them names tenders still older."""
     return [one for one in present if dates[0] - within <= one <= dates[-1] + within]
@@ -294,6 +318,8 @@ def _store_day_levels(
         else not_connected("L3", "an export has no second record of its payments")
     )
     entries = journal.day_entries(day, deps.accounts, fees_at=deps.fees_at)
+    gaps = held.custody_gaps.get((scope.store, scope.business_date), ())
+    entries = msgspec.structs.replace(entries, findings=(*entries.findings, *gaps))
     booked = [
         row.entry for row in held.by_day.get((scope.store, scope.business_date.isoformat()), ())
     ]

@@ -1,11 +1,12 @@
 """Drawer shifts (§8) and payouts (§7): entries and findings by hand."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
 
-from cloud_conductor.accounting.custody import closed_shifts, custody_gap
-from cloud_conductor.accounting.facts import DayFacts
+from cloud_conductor.accounting.custody import custody_gaps
 from cloud_conductor.accounting.mapping import AccountMap
-from cloud_conductor.testing import golden_day as golden
 from cloud_conductor.testing.small_day import small_tables
 from special_days import build, finding, lines
 
@@ -21,6 +22,9 @@ SHIFT = {
     "expected_minor": 143_00,
     "counted_minor": 143_25,
 }
+
+
+OPENED = datetime(2026, 11, 21, 14, tzinfo=UTC)
 
 
 def cash_event(uid: str, kind: str, amount: int, text: str | None) -> dict:
@@ -102,13 +106,52 @@ def test_a_drawer_that_does_not_cover_its_float_deposits_nothing_r_8_2():
     )
 
 
-def test_float_that_went_missing_between_shifts_is_a_custody_gap_r_8_2():
-    tables = small_tables(
-        (), cash_shifts=[SHIFT, SHIFT | {"shift_id": "SI", "opening_minor": 50_00}]
-    )
-    first, second = closed_shifts(DayFacts.of(golden.STORE, golden.DAY, tables))
-    assert custody_gap(first, second) == -50_00
-    assert custody_gap(first, first) == 0
+def opened(shift: str, register: str = "R1") -> dict[str, Any]:
+    return {
+        "event_id": f"{shift}:opened",
+        "shift_id": shift,
+        "event_type": "opened",
+        "description": register,
+    }
+
+
+def gaps_of(shifts: list[dict[str, Any]], events: list[dict[str, Any]]) -> dict[str, int]:
+    tables = small_tables((), cash_shifts=shifts, cash_events=events)
+    found = custody_gaps(tables["cash_shifts"], tables["cash_events"])
+    return {one.shift_id: one.gap_minor for one in found}
+
+
+def test_float_that_went_missing_between_shifts_of_a_register_is_a_custody_gap_r_8_2():
+    first, later = SHIFT | {"opened_at": OPENED}, OPENED + timedelta(hours=9)
+    second = SHIFT | {"shift_id": "SI", "opening_minor": 50_00, "opened_at": later}
+    events = [opened(first["shift_id"]), opened("SI")]
+    assert gaps_of([first, second], events) == {"SI": -50_00}
+    assert gaps_of([first, second | {"opening_minor": 100_00}], events) == {}
+    elsewhere = [opened(first["shift_id"]), opened("SI", "R2")]
+    assert gaps_of([first, second], elsewhere) == {}
+    assert gaps_of([first, second], []) == {}, "registers that do not say who they are"
+
+
+def test_a_shift_after_an_uncounted_one_is_not_compared_r_8_2():
+    later = OPENED + timedelta(hours=9)
+    second = SHIFT | {"shift_id": "SI", "opening_minor": 50_00, "opened_at": later}
+    events = [opened(SHIFT["shift_id"]), opened("SI")]
+    assert gaps_of([SHIFT | {"opened_at": OPENED, "counted_minor": None}, second], events) == {}
+
+
+def test_cash_dropped_into_the_safe_is_no_expense_and_part_of_the_bag_r_8_1():
+    drop = {"event_id": "E9", "shift_id": SHIFT["shift_id"], "event_type": "drop"}
+    shift = SHIFT | {"paid_out_minor": 52_00, "counted_minor": 103_25, "expected_minor": 103_00}
+    found = build(cash_shifts=[shift], cash_events=[drop | {"amount_minor": 40_00}])
+    plain = build(cash_shifts=[SHIFT])
+    assert lines(found, "CASH") == lines(plain, "CASH")
+    assert lines(found, "DEPOSIT") == lines(plain, "DEPOSIT")
+
+
+def test_a_shift_that_ended_uncounted_says_so_r_8_1():
+    found = build(cash_shifts=[SHIFT | {"state": "ended", "counted_minor": None}])
+    assert finding(found, "CASH").finding.code == "D11"
+    assert finding(found, "CASH").blocks
 
 
 def payout(net: int, *entries: tuple[str, int, int]) -> dict[str, list]:

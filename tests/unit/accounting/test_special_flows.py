@@ -236,7 +236,10 @@ def test_a_double_payment_given_back_the_same_day_is_owed_no_more_r_9_17():
     )
     at = tables["tenders"].schema.get_field_index("sale_id")
     sales = [name or None for name in tables["tenders"]["sale_id"].to_pylist()]
-    tables["tenders"] = tables["tenders"].set_column(at, "sale_id", pa.array(sales, pa.string()))
+    tenders = tables["tenders"].set_column(at, "sale_id", pa.array(sales, pa.string()))
+    at = tenders.schema.get_field_index("original_tender_id")
+    of = pa.array([None if name else "p2" for name in sales], pa.string())
+    tables["tenders"] = tenders.set_column(at, "original_tender_id", of)
     found = day_entries(DayFacts.of(golden.STORE, golden.DAY, tables), ACCOUNTS)
     assert lines(found) == {"clearing.*": 25_00, "sales.*": -25_00}
     assert [one for one in found.findings if one.kind == "SALES"] == []

@@ -25,6 +25,7 @@ from cloud_conductor.domain.money import minor_exponent
 from cloud_conductor.domain.stores import Rules, Store, meaning_of
 
 PROCESSOR = "square"
+OPENED = "opened"
 UNIT_COST = "unit_cost"
 CATEGORY = "category:"
 
@@ -206,6 +207,21 @@ def cash_event_row(event: wire.CashEvent, shift_id: str, store: Store, head: int
         description=event.description,
         employee=event.team_member_id,
         occurred_at=event.created_at,
+    )
+
+
+def opened_row(shift: wire.CashShift, head: int) -> Row:
+    """That a shift was opened, and at which register: shifts of one drawer follow each other."""
+    return CashEventRow(
+        head=head,
+        event_id=f"{shift.id}:{OPENED}",
+        shift_id=shift.id,
+        event_type=OPENED,
+        currency=shift.opened_cash_money.currency,
+        amount_minor=shift.opened_cash_money.amount,
+        description=shift.device.id if shift.device else None,
+        employee=None,
+        occurred_at=shift.opened_at,
     )
 
 

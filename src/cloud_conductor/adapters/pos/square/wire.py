@@ -322,6 +322,7 @@ class CashShift(Wire, frozen=True):
     cash_paid_out_money: Money | None = None
     expected_cash_money: Money | None = None
     closed_cash_money: Money | None = None
+    device: Device | None = None
 
 
 class CashEvent(Wire, frozen=True):
