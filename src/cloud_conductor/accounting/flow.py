@@ -16,6 +16,7 @@ from cloud_conductor.accounting.flow_drafts import (
     Withheld,
     approve,
     approve_by_policy,
+    decline,
     draft_day,
     draft_entries,
     redraft,
@@ -38,8 +39,8 @@ from cloud_conductor.state import accounting as books
 
 __all__ = [
     "BatchResult", "BooksDeps", "DraftResult", "Duplicate", "ReadBack", "Withheld",
-    "accept_break", "approve", "approve_by_policy", "assign_break", "draft_day", "draft_entries",
-    "make_batches", "pause_s", "post_all", "post_batch", "post_batches", "read_back", "record_all",
+    "accept_break", "approve", "approve_by_policy", "assign_break", "decline", "draft_day",
+    "draft_entries", "make_batches", "pause_s", "post_all", "post_batch", "post_batches", "read_back", "record_all",
     "record_levels", "redraft", "sweep_duplicates", "verify_audit", "withheld_of",
 ]  # fmt: skip
 

@@ -20,6 +20,9 @@ from cloud_conductor.state import accounting as books
 from cloud_conductor.state.accounting import EntryHead, EntryRow, Writer
 from cloud_conductor.state.tables.accounting import ENTRY
 
+DECLINED = "declined by "
+"""How the reason of an entry begins that a person holds back."""
+
 
 class DraftResult(msgspec.Struct, frozen=True):
     """What a draft run did, as posting keys.
@@ -313,6 +316,22 @@ def approve_by_policy(deps: BooksDeps) -> list[str]:
     return [row.posting_key for row in rows]
 
 
+def decline(deps: BooksDeps, actor: str, keys: Sequence[str], reason: str) -> list[str]:
+    """Hold drafts or approved entries back by a person's word; gives the keys of those that were.
+
+    They stay blocked while their facts are the same, until somebody redrafts them.
+    """
+    with books.writing(deps.engine) as writer:
+        rows = books.entries(writer.connection, keys=keys, states=("draft", "approved"))
+        for row in rows:
+            posting.check_move(row.state, "blocked")
+            told = f"{DECLINED}{actor.removeprefix('user:')}: {reason}"
+            writer.update_entry(row.posting_key, state="blocked", approved_by="", error=told)
+        acts = [Act(actor, "entry.declined", row.posting_key, reason) for row in rows]
+        record_acts(deps, writer, acts)
+    return [row.posting_key for row in rows]
+
+
 def redraft(deps: BooksDeps, actor: str, keys: Sequence[str], reason: str = "") -> list[str]:
     """Put rejected or blocked entries back to draft, once a person removed the cause."""
     locked = deps.ledger.lock_date()
@@ -345,7 +364,12 @@ def lock_problem(ledger_date: date, locked: date | None) -> str:
 
 
 def _keeps(before: EntryRow, row: EntryRow) -> bool:
-    """Whether the same content stays as it is: unless its block is gone, or has another reason."""
+    """Whether the same content stays as it is: unless its block is gone, or has another reason.
+
+    What a person declined stays declined.
+    """
+    if before.error.startswith(DECLINED):
+        return True
     return before.state != "blocked" or (row.state == "blocked" and before.error == row.error)
 
 

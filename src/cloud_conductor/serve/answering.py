@@ -90,7 +90,9 @@ class Door:
         if endpoint.permission:
             caller.principal.check(endpoint.permission)
         params, dry_run = params_of(endpoint, request)
-        ask = Ask(self.desk, caller.principal, request.source, dry_run)
+        key = request.headers.get("idempotency-key", "")
+        act_id = f"{caller.principal.name}:{key}"
+        ask = Ask(self.desk, caller.principal, request.source, dry_run, act_id)
         if not endpoint.is_write:
             return self._read(endpoint, request, ask, params)
         body = body_of(endpoint, request)

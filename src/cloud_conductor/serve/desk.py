@@ -4,9 +4,10 @@ Answers are worked out in a small pool of threads, beside the loop that takes we
 handles belong to one thread, so each thread has its own.
 """
 
+import logging
 import secrets
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from functools import cached_property
@@ -15,9 +16,12 @@ from typing import Any, TypeVar
 import msgspec
 
 from cloud_conductor.adapters.lake.delta import DeltaLake
+from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.governance.access import Principal
 from cloud_conductor.wiring.house import PROCESSED, House
+
+log = logging.getLogger("conductor")
 
 Found = TypeVar("Found")
 THREADS = 4
@@ -34,6 +38,7 @@ class Desk:
         self._local = threading.local()
         self._kept: dict[Hashable, tuple[Hashable, Any]] = {}
         self._lock = threading.Lock()
+        self._names: Mapping[str, str] | None = None
         # Made here, in one thread: what is made on first use may be made twice by two.
         self.clock = house.clock
         self.books, self.worker, self.log = house.books, house.worker, house.log
@@ -83,17 +88,34 @@ class Desk:
             self._kept[key] = (stamp, made)
         return made
 
+    def account_names(self) -> Mapping[str, str]:
+        """Ledger account code -> name. Asked of the ledger in the background: empty until it said."""
+        if self._names is None:
+            self._names = {}
+            self.pool.submit(self._read_names)
+        return self._names
+
+    def _read_names(self) -> None:
+        try:
+            self._names = {one.code: one.name for one in self.house.ledger.accounts()}
+        except ConductorError as error:
+            log.warning("accounts.unread", extra={"fields": {"error": str(error)}})
+
     def close(self) -> None:
         self.pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Ask(msgspec.Struct, frozen=True):
-    """One question: who asks, and the desk that knows. source: the caller's address."""
+    """One question: who asks, and the desk that knows. source: the caller's address.
+
+    act_id: names the act of a write; the same request again has the same.
+    """
 
     desk: Desk
     principal: Principal
     source: str = ""
     dry_run: bool = False
+    act_id: str = ""
 
     def scope(self, wanted: list[str]) -> tuple[str, ...]:
         """Stores to answer for; see `Principal.scope`."""

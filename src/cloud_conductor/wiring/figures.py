@@ -45,6 +45,15 @@ select store, currency, sum(total_minor)::bigint as collected_minor,
 from closed group by all
 """
 
+TENDERED = """
+select tender_type, currency,
+  sum(amount_minor + coalesce(tip_minor, 0))::bigint as amount_minor, count(*) as count
+from tenders
+where (state = 'captured' or (state = 'pending' and event = 'refund'))
+  and (store in (select store from wanted) or (select count(*) from wanted) = 0)
+group by all order by amount_minor desc, tender_type
+"""
+
 
 class NetSales(msgspec.Struct, frozen=True):
     """R-18 over some sales: net = gross - discounts - returns. units: decimal text."""
@@ -57,6 +66,15 @@ class NetSales(msgspec.Struct, frozen=True):
     returns_minor: int
     orders: int
     units: str
+
+
+class Tendered(msgspec.Struct, frozen=True):
+    """What was taken by one kind of tender, refunds taken off; with tips (INV-04)."""
+
+    tender_type: str
+    currency: str
+    amount_minor: int
+    count: int
 
 
 class Taken(msgspec.Struct, frozen=True):
@@ -86,6 +104,15 @@ def taken(lake: Lake, dates: Sequence[date], *, stores: Sequence[str] = ()) -> l
         _register(memory, lake, dates, stores, enriched=False, lines=False)
         rows = memory.sql(TAKEN).to_arrow_table().to_pylist()
     return [Taken(**row) for row in rows]
+
+
+def tenders_of(lake: Lake, dates: Sequence[date], *, stores: Sequence[str] = ()) -> list[Tendered]:
+    """Captured payments less refunds by kind of tender and currency, the largest first."""
+    with duckdb.connect() as memory:
+        memory.register("tenders", lake.read("tenders", dates))
+        memory.register("wanted", pa.table({"store": pa.array(list(stores), pa.string())}))
+        rows = memory.sql(TENDERED).to_arrow_table().to_pylist()
+    return [Tendered(**row) for row in rows]
 
 
 def sold_until(

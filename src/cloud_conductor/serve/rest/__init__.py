@@ -8,6 +8,11 @@ PLACES = (
     "session",
     "status",
     "today",
+    "reconciling",
+    "journals",
+    "looking",
+    "stock",
+    "customers",
 )
 
 

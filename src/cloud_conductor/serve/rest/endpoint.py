@@ -38,6 +38,20 @@ class Paged(Params, frozen=True, kw_only=True):
     after: Cursor = ""
 
 
+class Span(Scoped, frozen=True, kw_only=True):
+    """Business dates, ends included: `from=...&to=...`."""
+
+    since: date | None = msgspec.field(default=None, name="from")
+    until: date | None = msgspec.field(default=None, name="to")
+
+
+class SpanPage(Span, frozen=True, kw_only=True):
+    """A page of what belongs to stores and business dates."""
+
+    limit: Limit = LIMIT
+    after: Cursor = ""
+
+
 class Nothing(Params, frozen=True):
     """No parameters."""
 

@@ -10,7 +10,7 @@ import msgspec
 from cloud_conductor.accounting.collected import collected
 from cloud_conductor.serve.desk import Ask, Desk
 from cloud_conductor.serve.rest import status as glance
-from cloud_conductor.serve.rest.endpoint import Endpoint, Scoped, instant
+from cloud_conductor.serve.rest.endpoint import Endpoint, Scoped, Span, instant
 from cloud_conductor.state import alerts as alerting
 from cloud_conductor.state import ingest, inventory, screens
 from cloud_conductor.state.screens import Within
@@ -27,11 +27,9 @@ class Day(Scoped, frozen=True, kw_only=True):
     day: date | None = msgspec.field(default=None, name="date")
 
 
-class Span(Scoped, frozen=True, kw_only=True):
-    """From and to are business dates, ends included."""
+class Keyed(Span, frozen=True, kw_only=True):
+    """by: what the rows are keyed by."""
 
-    since: date | None = msgspec.field(default=None, name="from")
-    until: date | None = msgspec.field(default=None, name="to")
     by: By = "none"
 
 
@@ -171,7 +169,7 @@ def today(ask: Ask, params: Day) -> Today:
     )
 
 
-def net_sales(ask: Ask, params: Span) -> Metric:
+def net_sales(ask: Ask, params: Keyed) -> Metric:
     """Net sales (R-18) of business dates: the same number as in SQL and on the command line."""
     desk = ask.desk
     scope = ask.scope(params.store)
@@ -433,5 +431,5 @@ def _journal_needs(states: dict[str, int]) -> list[Need]:
 
 ENDPOINTS = [
     Endpoint("GET", "/today", today, Today, params=Day, etag=True),
-    Endpoint("GET", "/metrics/net-sales", net_sales, Metric, params=Span),
+    Endpoint("GET", "/metrics/net-sales", net_sales, Metric, params=Keyed),
 ]
