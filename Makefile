@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check format docs bench clean
+.PHONY: help demo test soak check format docs bench clean
 
 ARGS ?=
 WORKERS ?= 2
@@ -29,6 +29,9 @@ demo: .venv/.runtime  ## a day of sales from signed webhook to ledger and back, 
 
 test: .venv/.dev  ## every test this machine can run; one file only: make test ARGS=tests/tidy
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+soak: .venv/.dev  ## the runs of minutes to hours; results land in tests/soak/results
+	$(BIN)/pytest -m soak --timeout 0 -x tests/soak $(ARGS)
 
 check: .venv/.dev  ## format, lint, types and import floors
 	$(BIN)/ruff format --check .

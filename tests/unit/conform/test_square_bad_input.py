@@ -243,6 +243,55 @@ def test_the_future_clock_of_a_till_is_a_warning_not_a_loss() -> None:
     assert warned.findings[0].pointer == "/offline_payment_details/client_created_at"
 
 
+def test_a_till_clock_far_behind_is_a_warning_and_dates_nothing() -> None:
+    """R-2.5: nothing waits for weeks to be sent."""
+    found = decode(("payment", offline("O1", "2026-10-01T00:00:00Z")))
+    assert found.rejected == found.clocks == ()
+    (warned,) = found.warnings
+    assert warned.findings[0].pointer == "/offline_payment_details/client_created_at"
+    (tender,) = found.tables["tenders"].to_pylist()
+    assert tender["business_date"].isoformat() == "2026-11-21"
+
+
+FAR = "2028-01-01T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("refund", {"id": "R1", "location_id": "L1", "status": "COMPLETED", "created_at": FAR,
+                    "amount_money": money(1), "destination_type": "CASH"}),
+        ("payout", payout() | {"created_at": FAR}),
+    ],
+    ids=["refund", "payout"],
+)  # fmt: skip
+def test_what_is_dated_ahead_of_its_arrival_waits(kind: str, body: Any) -> None:
+    finding = only_finding(kind, body)
+    assert (finding.code, finding.pointer) == ("clock_suspect", "/created_at")
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_an_instant_outside_the_calendar_is_a_finding(year: str) -> None:
+    far = {"opened_at": f"{year}-01-01T00:00:00Z", "location_id": "L1", "id": "S1"}
+    found = decode(("cash_shift", far | {"state": "CLOSED", "opened_cash_money": money(1)}))
+    (rejected,) = found.rejected
+    assert {one.code for one in rejected.findings} <= {"clock_suspect", "contract"}
+
+
+def test_bytes_that_are_no_text_deep_in_an_unknown_field_are_a_finding() -> None:
+    body = msgspec.json.encode(payment("P1", amount_money=money(1, "EUR")))
+    found = decode(("payment", body[:-1] + b',"x":"\xff"}'))
+    assert [one.findings[0].code for one in found.rejected] == ["malformed_json"]
+
+
+@pytest.mark.parametrize("depth", [500, 900, 5_000])
+def test_nesting_without_end_is_a_finding(depth: int) -> None:
+    body = msgspec.json.encode(payment("P1", amount_money=money(1, "EUR")))
+    deep = b'{"a":' * depth + b"1" + b"}" * depth
+    found = decode(("payment", body[:-1] + b',"x":' + deep + b"}"))
+    assert len(found.rejected) == 1
+
+
 def test_every_reader_has_a_published_schema() -> None:
     for reader in READERS.values():
         schema = schema_of(reader.kind)

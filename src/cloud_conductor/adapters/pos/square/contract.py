@@ -44,10 +44,13 @@ def findings_of(body: bytes, kind: type, error: Exception) -> tuple[Finding, ...
         whole = msgspec.json.decode(body)  # the typed decode stopped at its first fault
     except _UNREADABLE:
         return (_NO_JSON,)
-    found = [
-        Finding(CONTRACT, pointer(fault.instance_path), fault.message)
-        for fault in _validator(kind).iter_errors(_without_nulls(whole))
-    ]
+    try:
+        found = [
+            Finding(CONTRACT, pointer(fault.instance_path), fault.message)
+            for fault in _validator(kind).iter_errors(_without_nulls(whole))
+        ]
+    except (RecursionError, ValueError):  # nested too deep, or an integer beyond any machine's
+        found = []
     if found:
         return tuple(sorted(found, key=lambda one: one.pointer)[:FINDINGS_MAX])
     reason, _, where = str(error).partition(" - at `")
@@ -59,13 +62,16 @@ def currency_findings(body: bytes, path: str, currency: str) -> tuple[Finding, .
 
     One finding per wrong currency, at its first place, pointing from the object.
     """
-    found = msgspec.json.decode(body)
+    try:
+        found = msgspec.json.decode(body)  # all of it: the typed decode skips what it does not know
+    except _UNREADABLE:
+        return (_NO_JSON,)
     for step in path.split("/")[1:]:
         found = found[step]
     first: dict[str, tuple[str | int, ...]] = {}
     for place, code in _currencies(found, ()):
         if code != currency:
-            first.setdefault(code, place)
+            first.setdefault(str(code), place)
     return tuple(
         Finding(
             CURRENCY_MISMATCH if code in EXPONENTS else UNKNOWN_CURRENCY,
@@ -130,10 +136,15 @@ def _pointer_of(place: str) -> str:
 
 
 def _currencies(value: Any, path: tuple[str | int, ...]) -> list[tuple[tuple[str | int, ...], str]]:
-    if isinstance(value, list):
-        return [hit for i, one in enumerate(value) for hit in _currencies(one, (*path, i))]
-    if not isinstance(value, dict):
-        return []
-    names = [name for name in ("currency", "currency_code") if value.get(name)]
-    here = [((*path, name), value[name]) for name in names]
-    return here + [hit for key, one in value.items() for hit in _currencies(one, (*path, key))]
+    """Places and codes in document order. No recursion: a stranger decides how deep it goes."""
+    found: list[tuple[tuple[str | int, ...], str]] = []
+    left = [(value, path)]
+    while left:
+        here, at = left.pop()
+        if isinstance(here, dict):
+            names = [n for n in ("currency", "currency_code") if here.get(n)]
+            found += [((*at, name), here[name]) for name in names]
+            left += [(one, (*at, key)) for key, one in reversed(here.items())]
+        elif isinstance(here, list):
+            left += [(one, (*at, n)) for n, one in reversed(list(enumerate(here)))]
+    return found

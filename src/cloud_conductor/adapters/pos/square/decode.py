@@ -7,7 +7,7 @@ that point into its original body; the rest of the batch is unharmed.
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -57,6 +57,10 @@ an event about money that nobody decodes is quarantined, never passed over."""
 
 MALFORMED_KIND = "malformed"  # how the intake route files a signed body it could not read
 AHEAD_US_MAX = 24 * 3_600 * 1_000_000  # wider than any drift: beyond it nothing is believed
+OFFLINE_MAX = timedelta(days=7)
+"""Square takes offline payments for three days at most ("Take offline payments"); a till's clock
+that is further behind is no sale that waited."""
+OFFLINE_CLOCK = "/offline_payment_details/client_created_at"
 NO_PARENTS: Mapping[str, Parent] = MappingProxyType({})
 _SHIFT_OF_URL = re.compile(r"/cash-drawers/shifts/([^/?#]+)/events")
 _LOCATION_OF_URL = re.compile(r"[?&]location_id=([^&#]+)")
@@ -103,7 +107,10 @@ def _add(batch: Batch, event: Event) -> None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         batch.reject(event, findings_of(event.body, reader.kind, error))
         return
-    faults = reader.map(batch, event, reader.unbox(found))
+    try:
+        faults = reader.map(batch, event, reader.unbox(found))
+    except OverflowError:
+        faults = (Finding(CLOCK_SUSPECT, "", "an instant lies outside the calendar"),)
     if faults:
         batch.reject(event, below(reader.path, faults), batch.orphan_of)
 
@@ -187,6 +194,10 @@ def _tender_time(batch: Batch, event: Event, payment: wire.Payment) -> datetime:
     clock = offline.client_created_at if offline else None
     if clock is None:
         return payment.created_at
+    if payment.created_at - clock > OFFLINE_MAX:
+        message = "the till's clock ran far behind; the vendor's time was used (R-2.5)"
+        batch.warn(event, (Finding(CLOCK_SUSPECT, OFFLINE_CLOCK, message, "warning"),))
+        return payment.created_at
     if payment.order_id:
         known = batch.clocks.get(payment.order_id)
         if known is None or clock < known:
@@ -194,9 +205,7 @@ def _tender_time(batch: Batch, event: Event, payment: wire.Payment) -> datetime:
             batch.moved.append(Moved(payment.order_id, clock, event.seq))
     if is_clock_suspect(clock, payment.created_at):
         message = "the till's clock ran ahead; the vendor's time was used (R-2.5)"
-        where = "/offline_payment_details/client_created_at"
-        found = Finding(CLOCK_SUSPECT, where, message, "warning")
-        batch.warn(event, (found,))
+        batch.warn(event, (Finding(CLOCK_SUSPECT, OFFLINE_CLOCK, message, "warning"),))
         return payment.created_at
     return clock
 
@@ -214,6 +223,8 @@ def _refund(batch: Batch, event: Event, refund: wire.Refund) -> Faults:
     if kind is None:
         message = "a means of payment nobody has mapped"
         return (Finding(UNKNOWN_TENDER, "/destination_type", message),)
+    if faults := _dated_ahead(event, refund.created_at, "/created_at"):
+        return faults
     head = batch.head(
         event,
         store,
@@ -229,6 +240,7 @@ def _payout(batch: Batch, event: Event, payout: wire.Payout) -> Faults:
     """Dated by the store's calendar: processor days are not business days (R-2.8, R-2.9)."""
     store, faults = batch.placed(event, payout.location_id)
     faults = faults or _unnamed(("/amount_money", payout.amount_money))
+    faults = faults or _dated_ahead(event, payout.created_at, "/created_at")
     if store is None or faults:
         return faults
     batch.learn(Parent(f"payout:{payout.id}", payout.location_id, payout.created_at, event.seq))
@@ -272,6 +284,7 @@ def _shift(batch: Batch, event: Event, shift: wire.CashShift) -> Faults:
     asked = _LOCATION_OF_URL.search(event.url)
     location_id = shift.location_id or (asked.group(1) if asked else "")
     store, faults = batch.placed(event, location_id)
+    faults = faults or _dated_ahead(event, shift.opened_at, "/opened_at")
     if store is None or faults:
         return faults
     batch.learn(Parent(f"cash_shift:{shift.id}", location_id, shift.opened_at, event.seq))
@@ -284,6 +297,8 @@ def _shift(batch: Batch, event: Event, shift: wire.CashShift) -> Faults:
         digest=version_digest(shift),
     )
     batch.sheet.rows["cash_shifts"].append(settlement.shift_row(shift, head))
+    if shift.device is not None and shift.device.id:
+        batch.sheet.rows["cash_events"].append(settlement.opened_row(shift, head))
     return ()
 
 
@@ -313,6 +328,8 @@ def _cash_event(batch: Batch, event: Event, found: wire.CashEvent) -> Faults:
 def _gift_card(batch: Batch, event: Event, activity: wire.GiftCardActivity) -> Faults:
     store, faults = batch.placed(event, activity.location_id)
     if store is None or faults:
+        return faults
+    if faults := _dated_ahead(event, activity.created_at, "/created_at"):
         return faults
     redeemed = activity.redeem_activity_details
     settled = redeemed is not None and redeemed.status == "COMPLETED"
