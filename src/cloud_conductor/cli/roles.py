@@ -6,33 +6,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cloud_conductor.domain.errors import ConductorError, ConfigError
 from cloud_conductor.serve import supervisor
 from cloud_conductor.wiring.house import VERIFIERS, House
 
+if TYPE_CHECKING:
+    from cloud_conductor.serve.app import Api
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
-def prepare(path: Path) -> str:
-    """Migrate, check what may be bound, and give the webhook address of the first source."""
+def prepare(path: Path) -> tuple[str, str]:
+    """Migrate and check what may be bound; the webhook address of the first source, and the console's.
+
+    The console's address is a link that signs the first user in, once.
+    """
+    from cloud_conductor.governance import flow
+
     with House(path) as house:
-        _check_host(house.config.gateway.host)
         _check_port(house)
         house.prepare()
+        _check_bind(house)
         source = next(iter(house.config.sources), "")
-        return house.notification_url(source) if source else "(no source configured)"
+        webhooks = house.notification_url(source) if source else "(no source configured)"
+        access = house.access_deps
+        token = flow.make_link(access, "service:setup", flow.ensure_owner(access))
+        return webhooks, f"{house.console_url}/login?t={token}"
 
 
 def gateway(path: Path) -> None:
     """Take webhooks; makes the vendors' subscriptions first, so that their keys are known."""
     from cloud_conductor.adapters.log.group import GroupCommitWriter
-    from cloud_conductor.serve.gateway import Door, Gateway, gateway_server
+    from cloud_conductor.serve.gateway import Door, Gateway, gateway_server, spare_the_collector
+    from cloud_conductor.serve.lazy import Lazy
 
     stop = supervisor.stop_signal()
     with House(path) as house:
         config = house.config.gateway
-        _check_host(config.host)
+        _check_bind(house)
         doors = {
             name: Door(
                 verifier=VERIFIERS[house.config.sources[name].vendor](),
@@ -41,19 +54,31 @@ def gateway(path: Path) -> None:
             )
             for name in house.config.sources
         }
+        rest = Lazy(lambda: _rest(house))
         app = Gateway(
             doors,
             GroupCommitWriter(house.log),
             house.clock,
             body_bytes_max=config.body_bytes_max,
+            rest=rest,
         )
         server = gateway_server(app, config.host, config.port)
+        server.on_stopping = rest.close
 
         server.on_started = lambda port: supervisor.announce(
             house.state_dir, "gateway", host=config.host, port=port
         )
         supervisor.when_set(stop, server.stop)
+        spare_the_collector()
         server.run()
+
+
+def _rest(house: House) -> "Api":
+    """REST and console, made when somebody first asks for them."""
+    from cloud_conductor.serve.app import Api
+    from cloud_conductor.serve.console import Console
+
+    return Api(house, fallback=Console())
 
 
 def worker(path: Path) -> None:
@@ -69,6 +94,7 @@ def worker(path: Path) -> None:
                 stop.wait,
                 flush_interval=timedelta(seconds=house.config.lake.flush_interval_s),
                 flush_events_max=house.config.lake.flush_rows_max,
+                consumers=house.consumers,
             )
 
 
@@ -105,12 +131,24 @@ def scheduler(path: Path) -> None:
             running.stop()
 
 
-def _check_host(host: str) -> None:
-    if host not in LOOPBACK:
+def _check_bind(house: House) -> None:
+    """Beyond this machine only behind TLS, and only when somebody can sign in."""
+    from cloud_conductor.state.governance import has_users
+
+    host, serve = house.config.gateway.host, house.config.serve
+    if host in LOOPBACK:
+        return
+    if not serve.public_url.startswith("https://"):
         raise ConfigError(
-            f"[gateway] host = {host!r} is not this machine only, and nothing but the webhooks' "
-            "signatures would guard it",
-            hint='keep host = "127.0.0.1" and put a TLS reverse proxy in front',
+            f"[gateway] host = {host!r} is not this machine only, and sign-in would cross the "
+            "network in the clear",
+            hint='keep host = "127.0.0.1", or set [serve] public_url = "https://..." of the TLS '
+            "proxy in front",
+        )
+    if not (serve.oidc.issuer or has_users(house.books)):
+        raise ConfigError(
+            f"[gateway] host = {host!r} is not this machine only, and nobody could sign in",
+            hint="conductor users add NAME --role admin",
         )
 
 

@@ -29,8 +29,9 @@ def up(config_path: str | None, role: str | None) -> None:
         from cloud_conductor.state.lock import state_lock
 
         with state_lock(config.state_dir, "supervisor"):
-            address = prepare(path)
-            click.echo(f"conductor is up; webhooks at {address}; Ctrl-C stops", err=True)
+            webhooks, console = prepare(path)
+            click.echo(f"conductor is up; webhooks at {webhooks}; Ctrl-C stops", err=True)
+            click.echo(f"console  {console}  (this link works once, for an hour)", err=True)
             supervisor.supervise(path)
         return
     _run_role(role, path)
