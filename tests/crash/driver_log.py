@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from cloud_conductor.adapters.log.group import GroupCommitWriter
+from cloud_conductor.adapters.log.kafka import KafkaLog
 from cloud_conductor.adapters.log.postgres import PostgresLog
 from cloud_conductor.adapters.log.sqlite import SqliteLog
 from cloud_conductor.ports.log import EventLog
@@ -14,10 +15,18 @@ from cloud_conductor.testing.log import new_event
 SUBMITTERS = 16
 
 
+def open_log(target: str) -> EventLog:
+    """By address: PostgreSQL; a Kafka topic, and its index after a space; or a SQLite file."""
+    if target.startswith("postgres"):
+        return PostgresLog(target)
+    if target.startswith("kafka"):
+        url, _, index = target.partition(" ")
+        return KafkaLog(url, {}, Path(index))
+    return SqliteLog(Path(target))
+
+
 async def main(target: str) -> None:
-    log: EventLog = (
-        PostgresLog(target) if target.startswith("postgres") else SqliteLog(Path(target))
-    )
+    log = open_log(target)
     writer = GroupCommitWriter(log)
     writer.start()
 

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from cloud_conductor.adapters.log.kafka import KafkaLog
 from cloud_conductor.adapters.log.postgres import PostgresLog
 from cloud_conductor.adapters.log.sqlite import SqliteLog
 from cloud_conductor.ports.log import EventLog
+from services import tansu
 
 DRIVER = Path(__file__).with_name("driver_log.py")
 KILLS = 3
@@ -61,3 +63,20 @@ def test_postgres_keeps_every_acknowledged_event_over_kills(postgres_fresh_url: 
     log = PostgresLog(postgres_fresh_url)
     _check(log, acknowledged)
     log.close()
+
+
+def test_kafka_keeps_every_acknowledged_event_over_kills(tmp_path: Path) -> None:
+    """And an index made anew from the topic says the same as the one that lived through the kills."""
+    dice = random.Random(18)
+    acknowledged: list[str] = []
+    with tansu(tmp_path) as broker:
+        url, index = f"kafka://{broker}/log", tmp_path / "index.sqlite"
+        for _ in range(KILLS):
+            acknowledged += _kill_a_writer_after(f"{url} {index}", dice.randint(1, 1_000))
+        seen = []
+        for path in (index, tmp_path / "anew.sqlite"):
+            log = KafkaLog(url, {}, path)
+            _check(log, acknowledged)
+            seen.append([(one.seq, one.event_id) for one in log.read("0", 0, 100_000)])
+            log.close()
+    assert seen[0] == seen[1]

@@ -15,6 +15,8 @@ from cloud_conductor.domain.errors import (
 
 try:
     import confluent_kafka as kafka
+    from confluent_kafka.admin import AdminClient
+    from confluent_kafka.cimpl import NewTopic as new_topic  # noqa: N813  # a constructor
 except ModuleNotFoundError as missing:
     raise MissingExtra("confluent-kafka", "kafka") from missing
 
@@ -23,7 +25,10 @@ REFUSED = frozenset({
     "TOPIC_AUTHORIZATION_FAILED", "SASL_AUTHENTICATION_FAILED", "_AUTHENTICATION", "_INVALID_ARG",
     "MSG_SIZE_TOO_LARGE", "POLICY_VIOLATION",
 })  # fmt: skip
-__all__ = ["CALL_TIMEOUT_S", "Address", "address_of", "consumer", "failed", "kafka", "producer"]
+__all__ = [
+    "CALL_TIMEOUT_S", "Address", "address_of", "admin", "consumer", "failed", "kafka", "new_topic",
+    "producer",
+]  # fmt: skip
 DELIVERY_TIMEOUT_MS = 20_000
 REQUEST_TIMEOUT_MS = 10_000
 CALL_TIMEOUT_S = 20.0
@@ -74,6 +79,11 @@ def consumer(brokers: str, options: Mapping[str, str]) -> Any:
         **_quiet(),
         **options,
     })  # fmt: skip
+
+
+def admin(brokers: str, options: Mapping[str, str]) -> Any:
+    """A client that makes topics and frees records."""
+    return AdminClient({"bootstrap.servers": brokers, **_quiet(), **options})
 
 
 def failed(error: Any, doing: str) -> ConductorError:

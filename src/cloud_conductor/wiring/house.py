@@ -49,7 +49,7 @@ from cloud_conductor.state.stores import keep_codes
 from cloud_conductor.wiring import config as loading
 from cloud_conductor.wiring import logs
 from cloud_conductor.wiring.landing import decoders_of, landings_of
-from cloud_conductor.wiring.publishing import channels_of, publish_deps
+from cloud_conductor.wiring.publishing import channels_of, publish_deps, resolved
 from cloud_conductor.wiring.query import run_query
 
 VERIFIERS: Mapping[str, type[SquareVerifier]] = {"square": SquareVerifier}
@@ -117,11 +117,7 @@ class House:
     @cached_property
     def log(self) -> EventLog:
         self.state_dir.mkdir(parents=True, exist_ok=True)
-        log: EventLog = (
-            PostgresLog(self.database_url.replace("+psycopg", ""))
-            if self.database_url
-            else SqliteLog(self.state_dir / "log.sqlite")
-        )
+        log = self._open_log()
         self._closing.callback(log.close)
         return log
 
@@ -305,6 +301,18 @@ class House:
         """An Arrow table: one SELECT over the latest version of every table."""
         check_lake(self.conform_deps)
         return run_query(self.lake, sql)
+
+    def _open_log(self) -> EventLog:
+        """Where [log] says; else beside the state."""
+        config = self.config.log
+        if config.url:
+            from cloud_conductor.adapters.log.kafka import KafkaLog
+
+            index = self.state_dir / "kafka-index.sqlite"
+            return KafkaLog(config.url, resolved(config.options, self.secret), index)
+        if self.database_url:
+            return PostgresLog(self.database_url.replace("+psycopg", ""))
+        return SqliteLog(self.state_dir / "log.sqlite")
 
     def _engine(self, file: Any) -> Engine:
         engine = open_engine(state_url(self.state_dir, self.database_url, file))
