@@ -22,16 +22,17 @@ COLUMNS_MAX = 7
 WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])|_")
 STYLE = """
 :root { color-scheme: light dark; font: 14px/1.5 system-ui, sans-serif; font-variant-numeric: tabular-nums; }
+body { --line: color-mix(in srgb, currentColor 20%, transparent); }
 body { max-width: 860px; margin: 0 auto; padding: 24px 20px 60px; }
 header { display: flex; gap: 12px; align-items: baseline; padding-bottom: 12px; border-bottom: 2px solid; }
 header b { font-size: 20px; }
 main { overflow-x: auto; }
 h1 { font-size: 18px; overflow-wrap: anywhere; }
 h2 { font-size: 14px; margin: 20px 0 4px; }
-section section, section > div { padding-left: 16px; border-left: 2px solid color-mix(in srgb, currentColor 20%, transparent); margin: 8px 0; }
+section section, section > div { padding-left: 16px; margin: 8px 0; border-left: 2px solid var(--line); }
 table { border-collapse: collapse; width: 100%; }
 th, td { padding: 5px 12px 5px 0; vertical-align: top; text-align: left; overflow-wrap: anywhere; }
-tr + tr > *, thead + tbody > tr:first-child > * { border-top: 1px solid color-mix(in srgb, currentColor 18%, transparent); }
+tr + tr > *, thead + tbody > tr:first-child > * { border-top: 1px solid var(--line); }
 th { font-weight: 500; color: color-mix(in srgb, currentColor 75%, transparent); }
 th[scope="row"] { width: 200px; }
 """

@@ -2,6 +2,7 @@
 
 const RECEIPTS = 12;
 const GIFT_MINOR = 2500;
+const LATE_HOUR = "21:30:00Z";
 
 /** @param {string} id @returns {any} */
 const node = (id) => document.getElementById(id);
@@ -83,9 +84,34 @@ async function receipts() {
   const orders = found.orders ?? [];
   const taxed = orders.find((one) => one.taxes?.some((tax) => tax.catalog_object_id));
   till.taxes = taxed ? taxed.taxes.map((tax) => tax.catalog_object_id).filter(Boolean) : till.allTaxes.slice(0, 1).map((tax) => tax.id);
+  await days(orders);
   const back = new Set(orders.flatMap((one) => (one.returns ?? []).map((given) => given.source_order_id)));
   const sold = orders.filter((one) => one.state === "COMPLETED").slice(0, RECEIPTS);
   node("sold").replaceChildren(...sold.map((order) => receipt(order, back)));
+}
+
+/** Days that may be sold on: today, and earlier ones, whose books are closed. @param {any[]} orders */
+async function days(orders) {
+  const local = new Intl.DateTimeFormat("en-CA", { timeZone: till.store.timezone });
+  const today = local.format(new Date((await square("GET", "/sandbox/clock")).now));
+  const known = [...new Set(orders.map((order) => local.format(new Date(order.created_at))))].filter((day) => day < today).sort().reverse();
+  const chosen = node("day").value;
+  node("day").replaceChildren(make("option", { value: "" }, "Today"), ...known.slice(0, 5).map((day) => make("option", { value: day }, `${day}, closed`)));
+  node("day").value = known.includes(chosen) ? chosen : "";
+}
+
+/** Do it with the seller's clock on the chosen day, and set the clock back. @param {() => Promise<string>} deed */
+async function onDay(deed) {
+  const day = node("day").value;
+  if (!day) return deed();
+  const began = Date.now();
+  const { now } = await square("GET", "/sandbox/clock");
+  await square("POST", "/sandbox/clock", { now: `${day}T${LATE_HOUR}`, scale: 1 });
+  try {
+    return await deed();
+  } finally {
+    await square("POST", "/sandbox/clock", { now: new Date(Date.parse(now) + Date.now() - began).toISOString(), scale: 1 });
+  }
 }
 
 /** @param {any} order @param {Set<string>} back orders of which something came back */
@@ -96,7 +122,7 @@ function receipt(order, back) {
   const can = order.line_items?.length && !order.returns && order.tenders?.length === 1 && !back.has(order.id) && order.line_items.every((line) => line.item_type !== "GIFT_CARD");
   const about = make("div", {}, names, make("small", {}, `${at} \u00b7 `, till.console
     ? make("a", { href: `${till.console.replace(/\/$/, "")}/today?at=sale:${order.id}`, target: "conductor" }, "follow") : order.id));
-  const button = make("button", { type: "button", onclick: () => act(() => refund(order)) }, "Refund");
+  const button = make("button", { type: "button", onclick: () => act(() => onDay(() => refund(order))) }, "Refund");
   return make("li", {}, about, total, ...(can ? [button] : []));
 }
 
@@ -198,7 +224,7 @@ async function refund(order) {
 
 for (const button of document.querySelectorAll("#pay button")) {
   const by = /** @type {any} */ (button).dataset.pay;
-  /** @type {any} */ (button).onclick = () => (by === "clear" ? ((till.lines = []), draw()) : act(() => pay(by)));
+  /** @type {any} */ (button).onclick = () => (by === "clear" ? ((till.lines = []), draw()) : act(() => onDay(() => pay(by))));
 }
 start().catch((error) => {
   node("said").className = "bad";
