@@ -43,7 +43,8 @@ def create(state: State, ask: Ask) -> Json:
     order["created_at"] = order["updated_at"] = state.now()
     state.table("orders")[order["id"]] = order
     for entry in order.get("returns", []):
-        state.table("returns_of").setdefault(entry["source_order_id"], []).append(order["id"])
+        if entry.get("source_order_id"):
+            state.table("returns_of").setdefault(entry["source_order_id"], []).append(order["id"])
     emit(state, order, "created")
     return {"order": order}
 

@@ -11,11 +11,11 @@ Json = dict[str, Any]
 
 
 def complete_if_settled(state: State, order: Json) -> None:
-    """Close an open order with nothing due and every payment captured."""
+    """Close an open order with nothing due and every payment captured, or taken offline."""
     settled = order["net_amount_due_money"]["amount"] == 0
+    payments = [state.get("payments", tender["payment_id"]) for tender in order.get("tenders", [])]
     captured = all(
-        state.get("payments", tender["payment_id"])["status"] == "COMPLETED"
-        for tender in order.get("tenders", [])
+        one["status"] == "COMPLETED" or one.get("is_offline_payment") for one in payments
     )
     if order["state"] == "OPEN" and settled and captured:
         order["state"] = "COMPLETED"

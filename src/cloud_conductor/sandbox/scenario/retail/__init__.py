@@ -1,0 +1,1 @@
+"""A seeded chain of stores with every flow of trade, and the exact truth of each store-day."""
