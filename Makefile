@@ -49,6 +49,7 @@ docs: .venv/.dev  ## write the generated reference pages anew
 bench: .venv/.bench  ## every benchmark, one after the other; one only: make bench ARGS=intake
 	@set -- bench/bench_*$(ARGS)*.py; test -e "$$1" || { echo "no bench/bench_*$(ARGS)*.py"; exit 1; }; \
 	missed=; for file in "$$@"; do echo "== $$file"; $(BIN)/python "$$file" || missed="$$missed $$file"; done; \
+	$(BIN)/python bench/readme.py; \
 	test -z "$$missed" || { echo "goals missed in:$$missed"; exit 1; }
 
 clean:  ## forget the environments and caches; lakes and state stay
