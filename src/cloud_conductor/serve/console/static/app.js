@@ -3,7 +3,7 @@
 import { html, render, signal, useEffect, useRef, useState } from "./vendor/preact.js";
 import { day } from "./lib/format.js";
 import { Problem, ask, askSession, line, session, topics, watch } from "./lib/net.js";
-import { PAGES, asked, go, href, place } from "./lib/route.js";
+import { PAGES, dated, go, href, place } from "./lib/route.js";
 import { Icon, Trouble, notices } from "./ui/kit.js";
 
 /** @type {Record<string, string[]>} what each page wants from the stream besides `status` */
@@ -164,7 +164,7 @@ function Page() {
     if (!first.current) heading.current?.focus();
     first.current = false;
   }, [name]);
-  const query = asked();
+  const query = dated();
   useEffect(() => watch(["status", ...(TOPICS[name] ?? [])], query), [name, query]);
   const Body = loaded.value[name];
   return html`<div class="main">

@@ -42,7 +42,17 @@ export function money(minor, currency, { plus = false } = {}) {
 
 /** @param {string | null | undefined} text a decimal text @returns {string} the same with a real minus sign */
 export const quantity = (text) =>
-  text === null || text === undefined ? "\u2013" : String(text).replace("-", MINUS);
+  text === null || text === undefined ? "\u2013" : String(text).replace(/(\.\d*?)0+$/, "$1").replace(/\.$/, "").replace("-", MINUS);
+
+/** A unit price or cost, which may be finer than a minor unit.
+ * @param {string | null | undefined} text a decimal text @param {string | null | undefined} currency */
+export function price(text, currency) {
+  if (text === null || text === undefined || text === "") return "\u2013";
+  const [whole = "0", part = ""] = String(text).split(".");
+  const digits = exponent(currency || "USD");
+  const fine = part.replace(/0+$/, "").padEnd(digits, "0");
+  return (fine ? `${whole}.${fine}` : whole).replace("-", MINUS);
+}
 
 /** @param {number} number @param {string} noun @param {string} [plural] */
 export const counted = (number, noun, plural = `${noun}s`) =>

@@ -79,17 +79,24 @@ export function further(kind, id) {
   return href({ trail: [...before, { kind, id: String(id) }] });
 }
 
-/** What the API is asked for: the stores and the date of the address. @param {Record<string, any>} [more] */
-export function asked(more = {}) {
-  const query = new URLSearchParams();
-  for (const store of place.value.stores) query.append("store", store);
-  if (place.value.date) query.set("date", place.value.date);
+/**
+ * A question for the API about the stores of the address, and what more it is asked.
+ * @param {Record<string, string | number | null | undefined>} [more]
+ */
+export function scoped(more = {}) {
+  const query = new URLSearchParams(place.value.stores.map((store) => ["store", store]));
   for (const [name, value] of Object.entries(more)) {
     if (value !== undefined && value !== null && value !== "") query.set(name, String(value));
   }
   const text = query.toString();
   return text ? `?${text}` : "";
 }
+
+/** The same about the address's date. @param {Record<string, string | number | null | undefined>} [more] */
+export const dated = (more = {}) => scoped({ date: place.value.date, ...more });
+
+/** The same where a span of dates is asked for. @param {Record<string, string | number | null | undefined>} [more] */
+export const spanned = (more = {}) => scoped({ from: place.value.date, to: place.value.date, ...more });
 
 addEventListener("popstate", () => {
   place.value = read(location);

@@ -3,7 +3,7 @@
 import { Fragment, html, useState } from "../vendor/preact.js";
 import { day, exponent, hourMinute, money, sentence, words } from "../lib/format.js";
 import { session } from "../lib/net.js";
-import { asked, go, place } from "../lib/route.js";
+import { dated, go, place } from "../lib/route.js";
 import { Card, Empty, Hidden, More, State, Table, Trail, Trouble, useList, zoneOf } from "../ui/kit.js";
 
 /** Minor units of an amount a person typed, or null. @param {string} text @param {string} currency */
@@ -19,7 +19,7 @@ export default function Customers() {
   const currency = session.value.house.stores[0]?.currency ?? "USD";
   const [form, setForm] = useState({ amount: filters.amount ?? "", last4: filters.last4 ?? "", q: filters.q ?? "" });
   const minor = filters.amount ? minorOf(filters.amount, currency) : undefined;
-  const list = useList(`/receipts${asked({ amount_minor: minor ?? undefined, last4: filters.last4, q: filters.q })}`);
+  const list = useList(`/receipts${dated({ amount_minor: minor ?? undefined, last4: filters.last4, q: filters.q })}`);
   /** @param {string} name */
   const set = (name) => (/** @type {any} */ event) => setForm({ ...form, [name]: event.target.value });
   /** @param {Event} event */

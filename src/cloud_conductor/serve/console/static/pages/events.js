@@ -3,7 +3,7 @@
 import { Fragment, html } from "../vendor/preact.js";
 import { counted, grouped, moment, size } from "../lib/format.js";
 import { ask, topics } from "../lib/net.js";
-import { asked, go, place } from "../lib/route.js";
+import { go, place } from "../lib/route.js";
 import { Act, Card, Choices, Empty, More, State, Table, Trail, Trouble, may, useAsked, useList, zoneOf } from "../ui/kit.js";
 
 export default function Events() {
@@ -16,8 +16,9 @@ export default function Events() {
 
 function Raw() {
   const { filters } = place.value;
+  const query = new URLSearchParams(["kind", "state", "channel"].flatMap((name) => (filters[name] ? [[name, filters[name]]] : []))).toString();
   // A list that moves under the eyes helps nobody: newest events come when asked for.
-  const list = useList(`/events${asked({ kind: filters.kind, state: filters.state, channel: filters.channel, object: filters.object })}`);
+  const list = useList(`/events${query ? `?${query}` : ""}`);
   const newest = topics.value.events?.high_water;
   const behind = newest && list.items[0] ? newest - list.items[0].seq : 0;
   /** @param {string} name */
@@ -25,9 +26,8 @@ function Raw() {
   return html`<${Fragment}>
     <div class="row bottom">
       <label class="labelled">Kind<input class="field" placeholder="order.*" value=${filters.kind ?? ""} onChange=${set("kind")} /></label>
-      <label class="labelled">State<select class="field" value=${filters.state ?? ""} onChange=${set("state")}>${["", "accepted", "pending", "quarantined", "released", "ignored"].map((state) => html`<option value=${state}>${state || "any"}</option>`)}</select></label>
-      <label class="labelled">Came by<select class="field" value=${filters.channel ?? ""} onChange=${set("channel")}>${["", "webhook", "fetch", "sweep", "replay"].map((one) => html`<option value=${one}>${one || "any way"}</option>`)}</select></label>
-      <label class="labelled">Order, payment or object<input class="field" value=${filters.object ?? ""} onChange=${set("object")} /></label>
+      <label class="labelled">State<select class="field" value=${filters.state ?? ""} onChange=${set("state")}>${["", "accepted", "pending", "quarantined", "released"].map((state) => html`<option value=${state}>${state || "any"}</option>`)}</select></label>
+      <label class="labelled">Came by<select class="field" value=${filters.channel ?? ""} onChange=${set("channel")}>${[["", "any way"], ["webhook", "webhook"], ["api", "asked of the API"], ["file", "file"], ["replay", "replay"]].map(([one, said]) => html`<option value=${one}>${said}</option>`)}</select></label>
       ${behind > 0 && html`<button type="button" class="button" onClick=${list.reload}>${counted(behind, "newer event")}</button>`}
     </div>
     <${Card} title="Events" foot=${newest ? `${grouped(newest)} in the log. Their bytes are never changed.` : null}>

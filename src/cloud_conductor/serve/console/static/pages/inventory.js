@@ -1,15 +1,15 @@
 // Inventory: on hand by SKU, negative stock shown as it is, unknown products waiting for a name.
 
 import { Fragment, html, useState } from "../vendor/preact.js";
-import { counted, moment, money, quantity } from "../lib/format.js";
+import { counted, moment, price, quantity } from "../lib/format.js";
 import { ask, topics } from "../lib/net.js";
-import { asked, go, place } from "../lib/route.js";
-import { Act, Card, Choices, Empty, Hidden, More, State, Table, Trail, Trouble, may, useAsked, useList, zoneOf } from "../ui/kit.js";
+import { go, place, scoped } from "../lib/route.js";
+import { Act, Card, Choices, Empty, Hidden, More, State, Table, Trail, Trouble, may, oneStore, useAsked, useList, zoneOf } from "../ui/kit.js";
 
 export default function Inventory() {
   const { filters } = place.value;
   const again = topics.value.inventory?.seq;
-  const list = useList(`/inventory${asked({ q: filters.q, state: filters.state })}`, again);
+  const list = useList(`/inventory${scoped({ q: filters.q, state: filters.state })}`, again);
   return html`<${Fragment}>
     <div class="row between"><${Choices} name="state" label="Stock" choices=${[["", "All"], ["negative", "Below zero"], ["zero", "None left"]]} />
       <input class="field" type="search" aria-label="SKU or name" placeholder="SKU or name" value=${filters.q ?? ""} onChange=${(/** @type {any} */ event) => go({ filters: { ...filters, q: event.target.value } })} /></div>
@@ -18,8 +18,8 @@ export default function Inventory() {
         { title: "Product", head: true, cell: (/** @type {any} */ row) => html`<${Trail} kind="sku" id=${row.sku}>${row.name || row.sku}</${Trail}><span class="sub">${row.sku}${row.department ? ` · ${row.department}` : ""}</span>` },
         { title: "By store", narrow: true, cell: (/** @type {any} */ row) => html`<span class="faint">${row.by_store.map((/** @type {any} */ one) => `${one.store} ${quantity(one.on_hand)}`).join(" · ")}</span>` },
         { title: "In transit", right: true, narrow: true, cell: (/** @type {any} */ row) => quantity(row.in_transit) },
-        { title: "Price", right: true, narrow: true, cell: (/** @type {any} */ row) => (typeof row.unit_price === "number" ? money(row.unit_price, row.currency) : quantity(row.unit_price)) },
-        { title: "Cost", right: true, narrow: true, cell: (/** @type {any} */ row) => (row.masked?.includes("unit_cost") ? html`<${Hidden} />` : quantity(row.unit_cost)) },
+        { title: "Price", right: true, narrow: true, cell: (/** @type {any} */ row) => price(row.unit_price, row.currency) },
+        { title: "Cost", right: true, narrow: true, cell: (/** @type {any} */ row) => (row.masked?.includes("unit_cost") ? html`<${Hidden} />` : price(row.unit_cost, row.currency)) },
         { title: "On hand", right: true, cell: (/** @type {any} */ row) => html`${String(row.on_hand).startsWith("-") ? html`<${State} state="warning" word="below zero" />` : null}<span class="strong">${quantity(row.on_hand)}</span>` },
         { title: "Last moved", right: true, narrow: true, cell: (/** @type {any} */ row) => moment(row.last_movement_at, zoneOf()) },
       ]} />`}
@@ -32,7 +32,7 @@ export default function Inventory() {
 
 /** Sales that named no known product: counted, waiting. @param {{again: any}} props */
 function Unknown({ again }) {
-  const { data, reload } = useAsked(`/inventory/unknown${asked()}`, again);
+  const { data, reload } = useAsked("/inventory/unknown", again);
   const [skus, setSkus] = useState(/** @type {Record<string, string>} */ ({}));
   if (!data?.items?.length) return null;
   /** @param {any} row */
@@ -58,7 +58,7 @@ function Adjust({ done }) {
   const [form, setForm] = useState({ what: "receipts", sku: "", number: "", why: "" });
   /** @param {string} name */
   const set = (name) => (/** @type {any} */ event) => setForm({ ...form, [name]: event.target.value });
-  const store = place.value.stores.length === 1 ? place.value.stores[0] : "";
+  const store = oneStore();
   const send = async () => {
     const line = { sku: form.sku, [form.what === "counts" ? "counted" : "quantity"]: form.number };
     const about = form.what === "receipts" ? { reference: form.why } : form.what === "adjustments" ? { reason: form.why } : {};

@@ -3,7 +3,7 @@
 import { Fragment, html, useState } from "../vendor/preact.js";
 import { moment, money } from "../lib/format.js";
 import { ask, topics } from "../lib/net.js";
-import { asked, place } from "../lib/route.js";
+import { place, spanned } from "../lib/route.js";
 import { Act, Card, Choices, Empty, More, State, StoreDay, Table, Trail, Trouble, Vendor, may, useList, zoneOf } from "../ui/kit.js";
 import { PostNow } from "../ui/trail.js";
 
@@ -12,8 +12,8 @@ const STATES = [["", "All"], ["draft", "To approve"], ["blocked", "Blocked"], ["
 
 export default function Journals() {
   const counts = topics.value.journals?.by_state ?? {};
-  const { filters, date } = place.value;
-  const list = useList(`/journals${asked({ state: filters.state, kind: filters.kind, ...(date ? { from: date, to: date } : {}) })}`, topics.value.journals?.seq);
+  const { filters } = place.value;
+  const list = useList(`/journals${spanned({ state: filters.state, kind: filters.kind })}`, topics.value.journals?.seq);
   const [chosen, setChosen] = useState(/** @type {Set<string>} */ (new Set()));
   const ready = list.items.filter((row) => row.can_approve);
   /** @param {string} key */

@@ -3,7 +3,7 @@
 import { Fragment, html, useState } from "../vendor/preact.js";
 import { age, counted, day, moment, sentence, words } from "../lib/format.js";
 import { ask, topics } from "../lib/net.js";
-import { asked } from "../lib/route.js";
+import { spanned } from "../lib/route.js";
 import { Act, Card, DayState, Empty, More, State, StoreDay, Table, Trouble, may, tell, useAsked, useList, zoneOf } from "../ui/kit.js";
 
 export default function Pipelines() {
@@ -41,7 +41,7 @@ function Freshness({ again }) {
 
 /** @param {{again: string}} props */
 function Filled({ again }) {
-  const { data } = useAsked(`/days${asked()}`, again);
+  const { data } = useAsked(`/days${spanned()}`, again);
   const [span, setSpan] = useState({ from: "", to: "" });
   /** @param {string} name */
   const set = (name) => (/** @type {any} */ event) => setSpan({ ...span, [name]: event.target.value });

@@ -3,25 +3,25 @@
 import { Fragment, html, useState } from "../vendor/preact.js";
 import { day, moment, money } from "../lib/format.js";
 import { ask, topics } from "../lib/net.js";
-import { asked, go, href, place } from "../lib/route.js";
-import { Act, Amount, Card, DayState, Empty, Icon, More, State, StoreDay, Table, Trail, Trouble, may, useAsked, useList, zoneOf } from "../ui/kit.js";
+import { go, href, place, spanned } from "../lib/route.js";
+import { Act, Amount, Card, DayState, Empty, Icon, More, State, StoreDay, Table, Trail, Trouble, may, oneStore, useAsked, useList, zoneOf } from "../ui/kit.js";
 
 /** @type {Record<string, string>} */
 const SIGNS = { green: "check", red: "cross", breaks: "alert", not_connected: "dot", never: "dot" };
 
 export default function Reconcile() {
-  const { stores, date } = place.value;
+  const { date } = place.value;
+  const store = oneStore();
   const again = topics.value.reconcile?.seq;
   return html`<${Fragment}>
-    ${stores.length === 1 && date ? html`<${StoreDate} store=${stores[0]} date=${date} again=${again} />` : html`<${Overview} again=${again} />`}
+    ${store && date ? html`<${StoreDate} store=${store} date=${date} again=${again} />` : html`<${Overview} again=${again} />`}
     <${Breaks} again=${again} />
   </${Fragment}>`;
 }
 
 /** @param {{again: any}} props */
 function Overview({ again }) {
-  const { date } = place.value;
-  const { data, problem } = useAsked(`/reconcile${asked(date ? { from: date, to: date } : {})}`, again);
+  const { data, problem } = useAsked(`/reconcile${spanned()}`, again);
   if (problem) return html`<${Trouble} problem=${problem} />`;
   if (!data) return html`<p class="faint">Comparing</p>`;
   if (!data.grid.length) return html`<${Card} title="Levels"><${Empty} title="No day has been closed yet" command="conductor run close">A business day is closed some hours after its end; its six comparisons show here.</${Empty}></${Card}>`;
@@ -54,7 +54,7 @@ const Grid = ({ grid, currency }) => html`<${Card} title="Stores and days">
     { title: "Store and day", head: true, cell: (/** @type {any} */ row) => html`<a href=${href({ stores: [row.store], date: row.business_date })}>${row.store}</a><span class="sub">${day(row.business_date)}</span>` },
     { title: "Day", narrow: true, cell: (/** @type {any} */ row) => html`<${DayState} state=${row.day_state} />` },
     ...["L1", "L2", "L3", "L4", "L5", "L6"].map((level) => ({ title: level, narrow: true, tight: true, cell: (/** @type {any} */ row) => html`<${Mark} state=${row.levels[level]} />` })),
-    { title: "Collected", right: true, narrow: true, cell: (/** @type {any} */ row) => money(row.amount_minor, row.currency ?? currency) },
+    { title: "Difference", right: true, narrow: true, cell: (/** @type {any} */ row) => money(row.amount_minor, row.currency ?? currency) },
     { title: "Open", right: true, cell: (/** @type {any} */ row) => row.open },
     { title: "Unexplained", right: true, cell: (/** @type {any} */ row) => money(row.unexplained_minor, row.currency ?? currency) },
   ]} />
@@ -101,7 +101,8 @@ const Equation = ({ equation, currency }) => html`<${Card} title="The difference
 function Breaks({ again }) {
   const [all, setAll] = useState(false);
   const { date } = place.value;
-  const list = useList(`/breaks${asked({ ...(date ? { from: date, to: date } : {}) })}${all ? "" : `${asked() ? "&" : "?"}state=open&state=assigned`}`, again);
+  const question = spanned();
+  const list = useList(`/breaks${question}${all ? "" : `${question ? "&" : "?"}state=open&state=assigned`}`, again);
   return html`<${Card} title="Breaks" aside=${html`<div class="row" role="group" aria-label="Which breaks"><button type="button" class="button" aria-pressed=${!all} onClick=${() => setAll(false)}>Open</button><button type="button" class="button" aria-pressed=${all} onClick=${() => setAll(true)}>All</button></div>`}>
     ${list.problem ? html`<${Trouble} problem=${list.problem} />` : html`<${Table} caption="Breaks" rows=${list.items} id=${(/** @type {any} */ row) => row.id} selected=${(/** @type {any} */ row) => place.value.trail.at(-1)?.id === row.id}
       empty=${html`<${Empty} title=${all ? "No break was ever found" : "No break is open"}>Each difference gets a code, both sides and an amount.</${Empty}>`} columns=${[

@@ -3,11 +3,11 @@
 import { html } from "../vendor/preact.js";
 import { age, day, money, words } from "../lib/format.js";
 import { topics } from "../lib/net.js";
-import { asked } from "../lib/route.js";
+import { scoped } from "../lib/route.js";
 import { Card, Empty, More, State, Table, Trail, Trouble, useList } from "../ui/kit.js";
 
 export default function Review() {
-  const list = useList(`/review${asked()}`, `${topics.value.journals?.seq} ${topics.value.reconcile?.seq}`);
+  const list = useList(`/review${scoped()}`, `${topics.value.journals?.seq} ${topics.value.reconcile?.seq}`);
   return html`<${Card} title="Waiting, oldest first">
     ${list.problem ? html`<${Trouble} problem=${list.problem} />` : html`<${Table} caption="Cases to review" rows=${list.items} id=${(/** @type {any} */ row) => row.id}
       empty=${html`<${Empty} title="Nothing waits for review">Short drawers, blocked entries, negative stock, late sales and odd clocks come here with their reasons.</${Empty}>`} columns=${[

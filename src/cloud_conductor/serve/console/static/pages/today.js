@@ -5,7 +5,7 @@ import { age, counted, day, hourMinute, money } from "../lib/format.js";
 import { ask, session, topics } from "../lib/net.js";
 import { href, place } from "../lib/route.js";
 import { Windows } from "../ui/chart.js";
-import { Amount, Card, DayState, Empty, Icon, State, Table, Trail, Act, actionHref, useAsked, zoneOf } from "../ui/kit.js";
+import { Amount, Card, DayState, Empty, Icon, State, Table, Trail, Act, actionHref, oneStore, useAsked, zoneOf } from "../ui/kit.js";
 
 export default function Today() {
   const today = topics.value.today;
@@ -24,7 +24,7 @@ export default function Today() {
 /** @param {{today: any}} props */
 function Figures({ today }) {
   const { sales, ledger, journals, freshest, currency } = today;
-  const only = today.stores.length === 1 ? today.stores[0].store : "*";
+  const only = oneStore() || "*";
   return html`<section class="figures" aria-label="Today's figures">
     <div class="figure"><span class="label">Net sales, ${day(today.business_date)}</span>
       <span class="value">${today.mixed_currencies ? "by store" : html`<${Trail} kind="net_sales" id=${`${only}:${today.business_date}`}>${money(sales.net_minor, currency)}</${Trail}><span class="unit">${currency}</span>`}</span>

@@ -40,9 +40,9 @@ export const Icon = ({ name, size = 16 }) => html`<svg width=${size} height=${si
 /** What each state of the house is said with: tone, sign, word. @type {Record<string, [string, string, string?]>} */
 const STATES = {
   green: ["good", "check"], ok: ["good", "check"], done: ["good", "check"], posted: ["good", "check"], confirmed: ["good", "check"],
-  verified: ["good", "check"], resolved: ["good", "check"], running: ["good", "check"], final: ["good", "check"], matched: ["good", "check"],
+  verified: ["good", "check"], captured: ["good", "check"], resolved: ["good", "check"], running: ["good", "check"], final: ["good", "check"], matched: ["good", "check"],
   accepted: ["good", "check"], reconciled: ["good", "check"], same: ["good", "check"], acknowledged: ["info", "check"],
-  approved: ["info", "check"], released: ["info", "check"], replayed: ["info", "check"], closed: ["info", "check"], sealed: ["info", "check"],
+  approved: ["info", "check"], released: ["info", "check"], replayed: ["info", "check"], closed: ["info", "check"], complete: ["info", "check"], sealed: ["info", "check"],
   auto_explained: ["info", "check", "explained"], explained: ["info", "check"], assigned: ["info", "person"],
   draft: ["warn", "clock", "to approve"], pending: ["warn", "clock"], provisional: ["warn", "clock", "in progress"], queued: ["warn", "clock"], late: ["warn", "clock"],
   waiting: ["warn", "clock"], sending: ["warn", "clock"], unknown: ["warn", "alert"], warning: ["warn", "alert"], held: ["warn", "alert"],
@@ -201,6 +201,12 @@ export const may = (permission) => Boolean(session.value?.permissions?.includes(
 
 /** @param {string} store @returns {any} what the house says of a store */
 export const storeOf = (store) => session.value?.house?.stores?.find((/** @type {any} */ one) => one.store === store);
+/** The store that is chosen, or the only one; empty when there are several. */
+export function oneStore() {
+  const known = session.value?.house?.stores ?? [];
+  const chosen = place.value.stores.length ? place.value.stores : known.map((/** @type {any} */ one) => one.store);
+  return chosen.length === 1 ? chosen[0] : "";
+}
 /** @param {string} [store] the zone of a store, or of the first */
 export const zoneOf = (store) => (storeOf(store ?? "") ?? session.value?.house?.stores?.[0])?.time_zone;
 

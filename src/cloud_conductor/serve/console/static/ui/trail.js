@@ -58,18 +58,19 @@ function Steps({ kind, id }) {
     <div class="row between"><h3>${step.title} <span class="faint">${step.count}</span></h3>
       ${step.total_minor !== null && html`<span class="strong">${money(step.total_minor, step.currency)} <span class="faint tiny">${step.currency}</span></span>`}</div>
     <${Table} caption=${step.title} rows=${step.items} id=${(/** @type {any} */ ref) => ref.kind + ref.id} columns=${[
-      { title: "What", head: true, cell: (/** @type {any} */ ref) => html`<${RefLink} ref_=${ref} />` },
-      { title: "Details", quiet: true, cell: (/** @type {any} */ ref) => html`<span class="faint">${ref.detail}</span>` },
+      { title: "What", head: true, cell: (/** @type {any} */ ref) => html`<${RefLink} ref_=${ref} outside=${step.step === "vendor"} />` },
+      { title: "Details", quiet: true, cell: (/** @type {any} */ ref) => html`<span class="faint wrap">${[ref.at && moment(ref.at, zoneOf()), ref.detail].filter(Boolean).join(", ")}</span>` },
       { title: "Amount", right: true, cell: (/** @type {any} */ ref) => (ref.amount_minor === null ? "" : money(ref.amount_minor, ref.currency)) },
     ]} />
     ${step.more && html`<p class="note">The first ${step.items.length} of ${step.count}.</p>`}
   </section>`)}</${Fragment}>`;
 }
 
-/** @param {{ref_: any}} props */
-const RefLink = ({ ref_: ref }) => ref.url
-  ? html`<a href=${ref.url} target="_blank" rel="noreferrer">${ref.label} <${Icon} name="out" size=${12} /></a>`
-  : KINDS[ref.kind] ? html`<${Trail} kind=${ref.kind} id=${ref.id} class="wrap">${ref.label}</${Trail}>` : html`<span class="wrap">${ref.label}</span>`;
+/** What a row leads to; `outside`: the vendor's own page. @param {{ref_: any, outside?: boolean}} props */
+const RefLink = ({ ref_: ref, outside = false }) => {
+  if (ref.url && (outside || !KINDS[ref.kind])) return html`<${Vendor} plain=${true} url=${ref.url}>${ref.label}</${Vendor}>`;
+  return KINDS[ref.kind] ? html`<${Trail} kind=${ref.kind} id=${ref.id} class="wrap">${ref.label}</${Trail}>` : html`<span class="wrap">${ref.label}</span>`;
+};
 
 /** @param {{id: string}} props */
 function Entry({ id }) {
