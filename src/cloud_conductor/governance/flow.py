@@ -185,14 +185,15 @@ def by_key(deps: AccessDeps, text: str) -> Principal:
 
 def make_key(
     deps: AccessDeps,
-    actor: Principal,
+    actor: str,
+    owner: str,
     name: str,
     *,
     roles: Sequence[str],
     stores: Sequence[str],
     ttl: timedelta,
 ) -> tuple[ApiKey, KeyRow]:
-    """A new key; its secret is in the answer and nowhere else.
+    """A new key of a user; its secret is in the answer and nowhere else.
 
     Raises BadRequest when it would be more than its owner may, or last no time.
     """
@@ -200,19 +201,19 @@ def make_key(
     if ttl <= timedelta(0) or not name.strip():
         raise BadRequest("a key has a name and lasts at least a day")
     with writing(deps.engine) as writer:
-        owner = state.user(writer.connection, actor.owner)
-        if owner is None or not owner.is_active:
-            raise NotFound(f"no user {actor.owner}", hint="conductor users add NAME --role ...")
-        beyond = set(roles) - set(owner.roles) or (
-            set() if "*" in owner.stores else set(stores) - set(owner.stores)
+        person = state.user(writer.connection, owner)
+        if person is None or not person.is_active:
+            raise NotFound(f"no user {owner}", hint="conductor users add NAME --role ...")
+        beyond = set(roles) - set(person.roles) or (
+            set() if "*" in person.stores else set(stores) - set(person.stores)
         )
         if beyond:
-            raise BadRequest(f"{owner.name} has no {', '.join(sorted(beyond))} to give")
+            raise BadRequest(f"{owner} has no {', '.join(sorted(beyond))} to give")
         made = ApiKey(deps.token(ID_BYTES), deps.token(SECRET_BYTES))
         row = KeyRow(
             key_id=made.key_id,
             name=name,
-            owner=owner.name,
+            owner=owner,
             digest=digest(made.secret),
             roles=tuple(roles),
             stores=tuple(stores),
@@ -221,7 +222,7 @@ def make_key(
         )
         state.put_key(writer, row)
         told = f"{name}; roles {','.join(roles)}; stores {','.join(stores)}"
-        writer.record([Act(actor.name, "key.made", made.key_id, told)], deps.clock.now())
+        writer.record([Act(actor, "key.made", made.key_id, told)], deps.clock.now())
     return made, row
 
 

@@ -19,6 +19,7 @@ from typing import Any, Literal
 import msgspec
 from dbos import DBOS, DBOSClient, DBOSConfig
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from cloud_conductor.accounting import flow
 from cloud_conductor.domain.errors import ConductorError, Transient
@@ -65,6 +66,18 @@ class EngineStatus(msgspec.Struct, frozen=True):
     waiting: tuple[str, ...]
     stranded: tuple[str, ...]
     failed: tuple[str, ...]
+
+
+class Run(msgspec.Struct, frozen=True):
+    """One workflow. report: what its step gave, counts and names. Instants: milliseconds UTC."""
+
+    run_id: str
+    name: str
+    status: str
+    created_ms: int
+    ended_ms: int | None
+    report: Report
+    error: str
 
 
 def bind(score: Score | None) -> None:
@@ -275,6 +288,45 @@ def status(engine: Engine) -> EngineStatus:
     )
     running = tuple(name for name in ids("PENDING") if name not in stranded)
     return EngineStatus(running, ids("ENQUEUED", "DELAYED"), stranded, ids(*ENDED_BADLY))
+
+
+def recent_runs(
+    engine: Engine,
+    *,
+    names: Sequence[str] = (),
+    statuses: Sequence[str] = (),
+    ids: Sequence[str] = (),
+    limit: int = 100,
+    offset: int = 0,
+) -> list[Run]:
+    """Workflows, newest first, read from any process; none before a scheduler ever ran."""
+    client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
+    try:
+        found = client.list_workflows(
+            name=list(names) or None,
+            status=list(statuses) or None,
+            workflow_ids=list(ids) or None,
+            limit=limit,
+            offset=offset,
+            sort_desc=True,
+            load_input=False,
+        )
+    except SQLAlchemyError:  # its tables are made by the first scheduler
+        return []
+    finally:
+        client.destroy()
+    return [
+        Run(
+            run_id=one.workflow_id,
+            name=one.name,
+            status=one.status,
+            created_ms=one.created_at or 0,
+            ended_ms=one.completed_at,
+            report=one.output if isinstance(one.output, dict) else {},
+            error=str(one.error or ""),
+        )
+        for one in found
+    ]
 
 
 def forget_finished(keep: int = KEEP_WORKFLOWS_MAX) -> int:

@@ -19,6 +19,7 @@ from cloud_conductor.adapters.lake.delta import DeltaLake
 from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.governance.access import Principal
+from cloud_conductor.serve.errands import Errands
 from cloud_conductor.wiring.house import PROCESSED, House
 
 log = logging.getLogger("conductor")
@@ -43,6 +44,7 @@ class Desk:
         self.clock = house.clock
         self.books, self.worker, self.log = house.books, house.worker, house.log
         self.stores: tuple[Store, ...] = house.stores
+        self.errands = Errands(self.clock)
         self.access = house.access_deps
         self.inventory = house.inventory_deps
 
@@ -102,6 +104,7 @@ class Desk:
             log.warning("accounts.unread", extra={"fields": {"error": str(error)}})
 
     def close(self) -> None:
+        self.errands.close()
         self.pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -1,5 +1,8 @@
 """SQL over the processed zone: views of the latest rows, in a read-only DuckDB."""
 
+import threading
+from collections.abc import Callable
+
 import duckdb
 import pyarrow as pa
 
@@ -7,26 +10,41 @@ from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.domain.schemas import TABLES
 from cloud_conductor.ports.lake import Lake
 
+HINT = "see docs/reference/tables.md"
 
-def run_query(lake: Lake, sql: str) -> pa.Table:
-    """One SELECT; the tables it names are read, the others are not touched."""
+
+def _whole(table: pa.Table) -> pa.Table:
+    return table
+
+
+def run_query(
+    lake: Lake, sql: str, *, shown: Callable[[pa.Table], pa.Table] = _whole, s_max: float = 0.0
+) -> pa.Table:
+    """One SELECT; the tables it names are read, the others are not touched.
+
+    shown: what of a table the asker sees, applied before the query can look at it. s_max: seconds
+    after which it is stopped; 0 for never.
+    """
     with duckdb.connect() as connection:
         try:
             kinds = [statement.type for statement in connection.extract_statements(sql)]
         except duckdb.Error as error:
-            raise ConfigError(
-                f"the query does not parse: {error}", hint="see docs/reference/tables.md"
-            ) from None
+            raise ConfigError(f"the query does not parse: {error}", hint=HINT) from None
         if kinds != [duckdb.StatementType.SELECT]:
-            raise ConfigError("query takes one SELECT", hint="see docs/reference/tables.md")
+            raise ConfigError("query takes one SELECT", hint=HINT)
         words = sql.lower()
         for name in TABLES:
             if name in words:
-                connection.register(name, lake.read(name))
+                connection.register(name, shown(lake.read(name)))
         connection.execute("set enable_external_access = false")
+        connection.execute("set lock_configuration = true")
+        timer = threading.Timer(s_max, connection.interrupt)
+        if s_max:
+            timer.start()
         try:
             return connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
-            raise ConfigError(
-                f"the query failed: {error}", hint="see docs/reference/tables.md"
-            ) from None
+            told = f"it took more than {s_max:g} s" if timer.finished.is_set() else str(error)
+            raise ConfigError(f"the query failed: {told}", hint=HINT) from None
+        finally:
+            timer.cancel()

@@ -13,6 +13,14 @@ PLACES = (
     "looking",
     "stock",
     "customers",
+    "events",
+    "pipelines",
+    "people",
+    "alerting",
+    "settings",
+    "review",
+    "live",
+    "sql",
 )
 
 

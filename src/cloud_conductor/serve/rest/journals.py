@@ -25,6 +25,7 @@ from cloud_conductor.serve.rest.endpoint import (
     place,
     sees,
 )
+from cloud_conductor.serve.rest.operation import Operation
 from cloud_conductor.state import accounting as books
 from cloud_conductor.state import screens
 from cloud_conductor.state.accounting import EntryRow
@@ -147,18 +148,6 @@ class Declined(msgspec.Struct, frozen=True):
 
 class Drafted(msgspec.Struct, frozen=True):
     drafted: list[str]
-
-
-class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """Work that goes on after the answer."""
-
-    id: str
-    what: str
-    state: Literal["queued", "running", "done", "failed"]
-    asked_at: datetime | None = None
-    ended_at: datetime | None = None
-    report: dict[str, str | int] = {}
-    error: str = ""
 
 
 class Posting(msgspec.Struct, frozen=True):

@@ -124,7 +124,7 @@ def freshness(ask: Ask, _params: Nothing) -> Page[Feed]:
                 state="never" if age_s is None else "late" if is_late else "ok",
                 last_success_at=row.last_success,
                 age_s=None if age_s is None else 60.0 * (age_s // 60),
-                last_error=row.last_error if _is_failing(row) else "",
+                last_error=row.last_error if is_failing(row) else "",
                 next_expected_at=None,
             )
         )
@@ -210,7 +210,7 @@ def _role(desk: Desk, name: str) -> Role:
     return Role("running", where)
 
 
-def _is_failing(row: ingest.SweepState) -> bool:
+def is_failing(row: ingest.SweepState) -> bool:
     """Whether its last run failed."""
     if row.last_failure is None:
         return False

@@ -277,7 +277,8 @@ def _ledger(desk: Desk, scope: tuple[str, ...]) -> Ledger:
         ]
         if not closed:
             return Ledger(None, 0, 0, 0, 0, 0, "never")
-        newest = closed[0].business_date
+        traded = [row for row in closed if row.state != "EMPTY"] or closed
+        newest = traded[0].business_date
         of_day = Within(stores=(*scope, "*"), first=newest, last=newest)
         levels = screens.levels(connection, of_day)
         breaks = screens.breaks(connection, of_day, limit=10_000)

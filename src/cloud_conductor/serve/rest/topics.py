@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
 
 from cloud_conductor.serve.desk import Ask
-from cloud_conductor.serve.rest import status, today
+from cloud_conductor.serve.rest import alerting, events, live, pipelines, status, today
 from cloud_conductor.serve.rest.endpoint import Nothing
+from cloud_conductor.state import inventory, screens
+from cloud_conductor.state.screens import Within
+
+RUNS_SHOWN = 20
 
 
 class View(msgspec.Struct, frozen=True):
@@ -17,6 +21,31 @@ class View(msgspec.Struct, frozen=True):
 
     store: list[str]
     day: date | None = None
+
+
+class Journals(msgspec.Struct, frozen=True):
+    """seq rises with every change: ask for the list again."""
+
+    by_state: dict[str, int]
+    seq: int
+
+
+class Reconciled(msgspec.Struct, frozen=True):
+    open_breaks: int
+    unexplained_minor: int
+    compared_at: datetime | None
+    seq: int
+
+
+class Stock(msgspec.Struct, frozen=True):
+    seq: int
+    negative: int
+    unknown: int
+
+
+class Came(msgspec.Struct, frozen=True):
+    high_water: int
+    last_event_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -36,7 +65,58 @@ def _status(ask: Ask, _view: View) -> Any:
     return status.status(ask, Nothing())
 
 
+def _live(ask: Ask, view: View) -> Any:
+    return live.live(ask, live.Watched(store=view.store))
+
+
+def _journals(ask: Ask, view: View) -> Journals:
+    with ask.desk.books.connect() as connection:
+        states = screens.entry_states(connection, Within(tuple(view.store)))
+        return Journals(states, sum(screens.entry_stamp(connection)))
+
+
+def _reconciled(ask: Ask, view: View) -> Reconciled:
+    found = status.proof(ask.desk, view.store)
+    within = Within((*view.store, "*"))
+    with ask.desk.books.connect() as connection:
+        rows = screens.breaks(connection, within, states=screens.OPEN_BREAKS, limit=10_000)
+        seq = screens.break_seq(connection)
+    return Reconciled(len(rows), found.unexplained_minor, found.compared_at, seq)
+
+
+def _quarantine(ask: Ask, _view: View) -> Any:
+    return events.groups(ask, Nothing())
+
+
+def _runs(ask: Ask, _view: View) -> Any:
+    return pipelines.runs(ask, pipelines.RunsChosen(limit=RUNS_SHOWN))
+
+
+def _alerts(ask: Ask, view: View) -> Any:
+    return alerting.alerts(ask, alerting.Chosen(store=view.store))
+
+
+def _stock(ask: Ask, _view: View) -> Stock:
+    with ask.desk.worker.connect() as connection:
+        found = inventory.troubles(connection)
+    return Stock(found.seq, found.negative, found.unknown)
+
+
+def _events(ask: Ask, _view: View) -> Came:
+    desk = ask.desk
+    _, last_event_at = status.newest_event(desk)
+    return Came(sum(map(desk.log.high_water, desk.log.partitions())), last_event_at)
+
+
 TOPICS: Mapping[str, Topic] = {
     "status": Topic(_status),
     "today": Topic(_today),
+    "live": Topic(_live),
+    "reconcile": Topic(_reconciled),
+    "journals": Topic(_journals, "journals.read"),
+    "quarantine": Topic(_quarantine, "events.read"),
+    "runs": Topic(_runs),
+    "alerts": Topic(_alerts),
+    "inventory": Topic(_stock),
+    "events": Topic(_events, "events.read"),
 }

@@ -94,10 +94,16 @@ function Demo() {
   if (!data) return null;
   return html`<section class="guide" aria-label="Guide">
     <header><h2>Three things to do in this demo</h2>${data.till_url && html`<a class="button" href=${data.till_url} target="_blank" rel="noreferrer">Open the till <${Icon} name="out" size=${14} /></a>`}</header>
-    <ol>${data.guide.map((/** @type {any} */ step) => html`<li class=${step.done ? "done" : ""}><span class="n">${step.done ? html`<${Icon} name="check" size=${14} />` : step.n}</span>
-      <span><a class="strong" href=${actionHref({ ...step.ref, ...step.action })}>${step.title}</a><br />${step.text}</span></li>`)}</ol>
+    <ol>${data.guide.map((/** @type {any} */ step) => html`<${Step} step=${step} />`)}</ol>
     <${Faults} faults=${data.faults ?? []} reload=${reload} />
   </section>`;
+}
+
+/** A step is done when nothing of its kind waits any more. @param {{step: any}} props */
+function Step({ step }) {
+  const done = topics.value.status?.badges?.[step.until] === 0;
+  return html`<li class=${done ? "done" : ""}><span class="n">${done ? html`<${Icon} name="check" size=${14} />` : step.n}</span>
+    <span><a class="strong" href=${actionHref(step.ref)}>${step.title}</a>${done && html` <span class="visually-hidden">done</span>`}<br />${step.text}</span></li>`;
 }
 
 /** @param {{faults: any[], reload: () => void}} props */

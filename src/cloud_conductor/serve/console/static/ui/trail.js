@@ -2,10 +2,12 @@
 
 import { Fragment, html, useEffect, useRef, useState } from "../vendor/preact.js";
 import { moment, money, pretty, quantity, sentence, size, words } from "../lib/format.js";
+import { changes, mended } from "../lib/mend.js";
 import { ask } from "../lib/net.js";
 import { go, href, place } from "../lib/route.js";
 import { Act, Amount, Empty, Hidden, Icon, State, Table, Trail, Trouble, Vendor, may, useAsked, zoneOf } from "./kit.js";
 
+const ALIKE_MAX = 200;
 /** @type {Record<string, string>} */
 const KINDS = { net_sales: "Net sales", sale: "Sale", tender: "Tender", event: "Event", entry: "Entry", line: "Line of the entry", break: "Break", payout: "Payout", sku: "Product",
   quarantine: "Quarantine", run: "Run", customer: "Customer", store: "Store" };
@@ -149,13 +151,16 @@ function Sale({ id }) {
   </section>`;
 }
 
+/** @param {number} seq @returns {Promise<string>} */
+const shown = async (seq) => (await ask(`/events/${seq}/reveal`, { method: "POST", body: { reason: "looked at in the console" } })).body;
+
 /** @param {{id: string}} props */
 function EventBody({ id }) {
   const { data, problem } = useAsked(`/events/${encodeURIComponent(id)}`);
   const [revealed, setRevealed] = useState("");
   if (problem) return html`<${Trouble} problem=${problem} />`;
   if (!data) return null;
-  const reveal = async () => setRevealed((await ask(`/events/${data.seq}/reveal`, { method: "POST", body: { reason: "looked at in the console" } })).body);
+  const reveal = async () => setRevealed(await shown(data.seq));
   return html`<section class="stack">
     <div class="row"><strong>${data.kind}</strong> <${State} state=${data.state} /> <span class="faint">${data.source} by ${data.channel}</span></div>
     <dl class="facts"><dt>Received</dt><dd title=${data.received_at}>${moment(data.received_at, zoneOf())}</dd><dt>Signature</dt><dd>${data.signature}</dd><dt>SHA-256</dt><dd><code>${data.sha256}</code></dd>
@@ -219,28 +224,59 @@ function Sku({ id }) {
 /** @param {{id: string}} props */
 function Quarantined({ id }) {
   const { data, problem, reload } = useAsked(`/quarantine/${encodeURIComponent(id)}`);
+  const [whole, setWhole] = useState(/** @type {string | null} */ (null));
   const [body, setBody] = useState(/** @type {string | null} */ (null));
   const [verdict, setVerdict] = useState(/** @type {any} */ (null));
   if (problem) return html`<${Trouble} problem=${problem} />`;
   if (!data) return null;
-  const text = body ?? pretty(data.body);
-  const check = async () => setVerdict(await ask(`/quarantine/${id}/check`, { method: "POST", body: { body: text } }));
+  const original = whole ?? data.body;
+  const hidden = data.body_masked && whole === null;
+  const text = body ?? pretty(original);
+  const open = data.state === "open" && may("quarantine.release");
+  const check = async () => setVerdict(await ask(`/quarantine/${data.seq}/check`, { method: "POST", body: { body: text } }));
   const release = async () => {
-    const fixed = body !== null ? { body: text } : {};
+    const fixed = body === null ? {} : { body: text };
     const answer = await ask("/quarantine/release", { method: "POST", body: { seqs: [data.seq], ...fixed } });
     reload();
     return answer;
   };
   return html`<section class="stack">
     <div class="row"><strong>${data.code}</strong> <${State} state=${data.state === "open" ? "quarantined" : data.state} /> <span class="faint">${data.kind} from ${data.source}</span></div>
-    <ul class="stack">${(data.findings ?? []).map((/** @type {any} */ one) => html`<li class="problem"><p><code>${one.pointer}</code> ${one.message}</p></li>`)}</ul>
+    <ul class="stack">${data.findings.map((/** @type {any} */ one) => html`<li class="problem"><p><code>${one.pointer}</code> ${one.message}</p></li>`)}</ul>
+    ${hidden && open && html`<p class="note">Personal fields are hidden. Mending needs the whole record; looking at it is written to the audit record.</p>
+      <div class="row"><${Act} act=${async () => setWhole(await revealed(data.seq))}><${Icon} name="lock" />Reveal to mend</${Act}></div>`}
     <label class="labelled">Body: the original stays as it is, a fix is a new version with your name
-      <textarea class="field mono" spellcheck="false" value=${text} onInput=${(/** @type {any} */ event) => { setBody(event.target.value); setVerdict(null); }}></textarea></label>
+      <textarea class="field mono" spellcheck="false" readonly=${hidden || !open} value=${text} onInput=${(/** @type {any} */ event) => { setBody(event.target.value); setVerdict(null); }}></textarea></label>
     ${verdict && (verdict.ok ? html`<p><${State} state="ok" word="the contract holds" /></p>` : html`<ul class="stack">${verdict.findings.map((/** @type {any} */ one) => html`<li class="problem"><code>${one.pointer}</code> ${one.message}</li>`)}</ul>`)}
-    ${data.state === "open" && may("quarantine.release") && html`<div class="row"><${Act} act=${check}>Check</${Act}>
-      <${Act} class="button primary" act=${release} done=${(/** @type {any} */ answer) => `${answer.sent} sent through again.`}>${body !== null ? "Release this fix" : "Release as it is"}</${Act}></div>`}
+    ${open && html`<div class="row"><${Act} act=${check} disabled=${hidden}>Check</${Act}>
+      <${Act} class="button primary" act=${release} done=${(/** @type {any} */ answer) => `${answer.sent} sent through again.`}>${body === null ? "Release as it is" : "Release this fix"}</${Act}>
+      ${body !== null && html`<${Act} act=${async () => { const told = await releaseAlike(data, original, text); reload(); return told; }} done=${(/** @type {string} */ told) => told}>Mend all with this reason</${Act}>`}</div>`}
     <p><${Trail} kind="event" id=${data.seq}>The event as it came</${Trail}></p>
   </section>`;
+}
+
+/** The whole body of an event; the server notes who looked. @param {number} seq @returns {Promise<string>} */
+const revealed = async (seq) => (await ask(`/events/${seq}/reveal`, { method: "POST", body: { reason: "mending a record in quarantine" } })).body;
+
+/**
+ * The same change to every record of the group that has the place, each checked first.
+ * @param {any} record @param {string} before @param {string} after @returns {Promise<string>} what was done
+ */
+async function releaseAlike(record, before, after) {
+  const wanted = changes(JSON.parse(before), JSON.parse(after));
+  const { items } = await ask(`/quarantine?state=open&limit=${ALIKE_MAX}&group=${encodeURIComponent(record.group)}`);
+  let [sent, left] = [0, 0];
+  for (const one of items) {
+    const shown = one.seq === record.seq ? null : await ask(`/quarantine/${one.seq}`);
+    const whole = shown === null ? before : shown.body_masked ? await revealed(one.seq) : shown.body;
+    const fixed = mended(JSON.parse(whole), wanted);
+    const body = fixed && JSON.stringify(fixed);
+    const holds = body && (await ask(`/quarantine/${one.seq}/check`, { method: "POST", body: { body } })).ok;
+    if (holds) await ask("/quarantine/release", { method: "POST", body: { seqs: [one.seq], body } });
+    if (holds) sent += 1;
+    else left += 1;
+  }
+  return `${sent} mended and sent through again${left ? `; ${left} stay, the fix does not fit them` : ""}.`;
 }
 
 /** @type {Record<string, any>} what is shown above the steps */
