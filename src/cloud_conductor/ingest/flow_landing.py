@@ -46,8 +46,9 @@ def _go_on(_step: str) -> None:
 class Landing:
     """One place and how it is read. The name it is known by is its source.
 
-    columns: the export's field name -> ours. is_first: takes files that name no source. problem:
-    what is wrong with records of one file, as a text; asked only under policy `file`.
+    columns: the export's field name -> ours. is_first: takes files that name no source. copies: the
+    file's bytes go into the raw zone (an object of a bucket stays where it is). problem: what is
+    wrong with records of one file, as a text; asked only under policy `file`.
     """
 
     place: LandingPlace
@@ -56,6 +57,7 @@ class Landing:
     file_bytes_max: int = 64 * 1024 * 1024
     columns: Mapping[str, str] = field(default_factory=dict)
     is_first: bool = True
+    copies: bool = True
     problem: Callable[[Sequence[NewEvent]], str] = _nothing_wrong
 
 
@@ -174,7 +176,8 @@ def _take(
     )
     events, problem = _events(landing, taken)
     deps.step("raw")
-    deps.raw.create(_raw_key(taken, now), data)
+    if landing.copies:
+        deps.raw.create(_raw_key(taken, now), data)
     deps.step("append")
     new = _append(deps, events)
     is_whole = bool(problem)

@@ -39,6 +39,7 @@ def landings_of(config: Config, stores: Sequence[Store]) -> dict[str, Landing]:
             file_bytes_max=one.file_bytes_max,
             columns=one.columns,
             is_first=one.path not in seen,
+            copies=not one.path.startswith(S3),
             problem=_problem(decoders[name], mine),
         )
         seen.add(one.path)
