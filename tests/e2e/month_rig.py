@@ -110,7 +110,7 @@ class Month:
             if self.storm is not None:
                 self.storm.blow(self.house)
             self.town.close_due()
-            self.town.post()
+            assert set(self.town.post()) <= {"posted", "blocked"}
 
     def wake(self, now: datetime) -> None:
         """Let the house wake up at an instant, as a new process would."""
@@ -134,12 +134,16 @@ class Month:
 
 @contextmanager
 def open_month(
-    folder: Path, season: Season, *, faults: dict[str, Any] | None = None
+    folder: Path,
+    season: Season,
+    *,
+    faults: dict[str, Any] | None = None,
+    ledger_faults: dict[str, Any] | None = None,
 ) -> Iterator[Month]:
     """Fresh simulators and a house for them, before the first sale.
 
     faults: what the POS's own answers suffer (`sandbox.faults`); with any, webhooks come in a
-    storm too.
+    storm too. ledger_faults: what the ledger's suffer.
     """
     seller = Seller(Settings(seed=season.seed, country=season.country), clock=SandboxClock(scale=0))
     game = Game(seller.call, seller.set_clock, season)
@@ -161,6 +165,8 @@ def open_month(
         if faults is not None:
             seller.state.faults.plan(faults)
             month.storm = Storm(seller, random.Random(season.seed))
+        if ledger_faults is not None:
+            books.faults.plan(ledger_faults)
         try:
             yield month
         finally:

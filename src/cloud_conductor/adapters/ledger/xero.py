@@ -185,15 +185,22 @@ class Xero:
         """Add the tracking options that are missing for `stores`; nothing without tracking."""
         if not self._config.tracking:
             return
+        category = self._tracking_category()
+        path = f"{API}/TrackingCategories/{category.tracking_category_id}/Options"
+        for store in sorted(set(stores) - {option.name for option in category.options}):
+            try:
+                self._call("PUT", path, body=msgspec.json.encode({"Name": store}), idempotent=True)
+            except VendorRefused:  # the first try may have made it and lost its answer
+                if store not in {option.name for option in self._tracking_category().options}:
+                    raise
+
+    def _tracking_category(self) -> wire.TrackingCategory:
         answer = self._get(f"{API}/TrackingCategories")
         categories = _decode(answer, wire.TrackingCategories).tracking_categories
         mine = [one for one in categories if one.name == self._config.tracking]
         if not mine:
             raise ConfigError(f"Xero has no tracking category {self._config.tracking!r}")
-        present = {option.name for option in mine[0].options}
-        for store in sorted(set(stores) - present):
-            path = f"{API}/TrackingCategories/{mine[0].tracking_category_id}/Options"
-            self._call("PUT", path, body=msgspec.json.encode({"Name": store}), idempotent=True)
+        return mine[0]
 
     def close(self) -> None:
         self._http.close()
