@@ -22,14 +22,28 @@ ROWS_MAX = 10_000
     show_default=True,
     help="How rows are given.",
 )
+@click.option(
+    "--role", "roles", multiple=True, help="See it as these roles do: hidden columns null."
+)
 @click.option("--output", type=click.Path(dir_okay=False), help="File for --format parquet.")
-def query(sql: str, config_path: str | None, output_format: str, output: str | None) -> None:
+def query(
+    sql: str,
+    config_path: str | None,
+    output_format: str,
+    roles: tuple[str, ...],
+    output: str | None,
+) -> None:
     """Run one SELECT over the facts (tables: docs/reference/tables.md)."""
     from cloud_conductor.cli.output import emit_json, table
+    from cloud_conductor.governance.access import Principal, check_grant, masked_table
     from cloud_conductor.wiring.house import open_house
 
+    masked = []
+    if roles:
+        check_grant(roles, ["*"], [])
+        masked = Principal("cli:local", "local", roles).masked
     with open_house(config_path) as house:
-        result = house.query(sql)
+        result = house.query(sql, shown=lambda rows: masked_table(rows, masked))
     if output_format == "parquet":
         if not output:
             raise click.UsageError("--format parquet needs --output FILE")

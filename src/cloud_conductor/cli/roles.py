@@ -88,7 +88,7 @@ def worker(path: Path) -> None:
     stop = supervisor.stop_signal()
     with House(path) as house:
         supervisor.announce(house.state_dir, "worker")
-        with _publisher(house, stop):
+        with _publisher(house, stop), _watcher(house, stop):
             loop.work(
                 house.close_deps,
                 stop.wait,
@@ -108,6 +108,21 @@ def _publisher(house: House, stop: threading.Event) -> Iterator[None]:
 
     told = (house.publish_deps, house.publish_lock, stop.wait)
     thread = threading.Thread(target=publish, args=told, name="publisher", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=30)
+
+
+@contextmanager
+def _watcher(house: House, stop: threading.Event) -> Iterator[None]:
+    """Beside the worker's loop: looks for what is wrong and tells it, until the role stops."""
+    from cloud_conductor.pipelines.alerting import watch
+
+    told = (house.watch_deps, stop.wait)
+    thread = threading.Thread(target=watch, args=told, name="watcher", daemon=True)
     thread.start()
     try:
         yield

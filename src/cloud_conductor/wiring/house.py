@@ -29,10 +29,12 @@ from cloud_conductor.domain.config import Config, SourceConfig
 from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.governance.flow import AccessDeps
+from cloud_conductor.governance.flow_alerts import AlertDeps
 from cloud_conductor.ingest.flow import IngestDeps, Source
 from cloud_conductor.ingest.flow_landing import LandingDeps
 from cloud_conductor.ingest.sweep import SweepPlan
 from cloud_conductor.inventory.flow import InventoryDeps, run_inventory
+from cloud_conductor.pipelines.alerting import WatchDeps
 from cloud_conductor.pipelines.close import CloseDeps
 from cloud_conductor.pipelines.play import score_of
 from cloud_conductor.pipelines.score import Score
@@ -242,6 +244,26 @@ class House:
         """What reads the log beside conform, each with a cursor of its own."""
         return (lambda: run_inventory(self.inventory_deps),)
 
+    @cached_property
+    def alert_deps(self) -> AlertDeps:
+        return AlertDeps(
+            engine=self.books,
+            clock=self.clock,
+            config=self.config.alerts,
+            secret=self.secret,
+            link=self.console_url,
+        )
+
+    @cached_property
+    def watch_deps(self) -> WatchDeps:
+        return WatchDeps(
+            tell=self.alert_deps,
+            lake=DeltaLake(self.config.lake_dir / PROCESSED),  # its own: the watcher is a thread
+            worker=self.worker,
+            stores=self.stores,
+            sweep_s={name: one.sweep_interval_s for name, one in self.config.sources.items()},
+        )
+
     @property
     def console_url(self) -> str:
         """Where people find the console: the proxy in front, or the gateway itself."""
@@ -297,10 +319,10 @@ class House:
         if self.config.ledger is not None and self.config.ledger.tracking:
             self.ledger.prepare([store.store for store in self.stores])
 
-    def query(self, sql: str) -> Any:
-        """An Arrow table: one SELECT over the latest version of every table."""
+    def query(self, sql: str, *, shown: Callable[[Any], Any] = lambda rows: rows) -> Any:
+        """An Arrow table: one SELECT over the latest version of every table, as `shown` lets it see."""
         check_lake(self.conform_deps)
-        return run_query(self.lake, sql)
+        return run_query(self.lake, sql, shown=shown)
 
     def _open_log(self) -> EventLog:
         """Where [log] says; else beside the state."""
