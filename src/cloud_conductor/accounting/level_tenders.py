@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from cloud_conductor.accounting.breaks import Break, Scope
 from cloud_conductor.accounting.facts import only
@@ -33,6 +34,7 @@ def compare_tenders(
     sales, payments and refunds of which a version waits in quarantine (D16).
     """
     tally = Tally("L3")
+    tenders = _near(scope, tenders, sale_tenders)
     named = [tender_item(row, row["amount_minor"]) for row in sale_tenders.to_pylist()]
     rights = _of_scope(scope, moved_items(tenders), {item.key for item in named})
     found = match(named, rights)
@@ -81,6 +83,13 @@ def tender_item(row: dict[str, Any], amount: int) -> Item:
 def tender_key(row: dict[str, Any]) -> str:
     """Payments and refunds have ids of their own: `payment:<id>`, `refund:<id>`."""
     return f"{row['event']}:{row['tender_id']}"
+
+
+def _near(scope: Scope, tenders: pa.Table, sale_tenders: pa.Table) -> pa.Table:
+    """Tenders of the day, and of other days those with the id of one its sales name."""
+    ids = sale_tenders["tender_id"].combine_chunks()
+    of_day = pc.equal(tenders["business_date"], pa.scalar(scope.business_date, pa.date32()))
+    return tenders.filter(pc.or_(of_day, pc.is_in(tenders["tender_id"], value_set=ids)))
 
 
 def _of_scope(scope: Scope, items: list[Item], named: set[str]) -> list[Item]:
