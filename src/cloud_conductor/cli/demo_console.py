@@ -77,7 +77,7 @@ def _about(stage: Stage, console: str, guide: list[Json]) -> Json:
         "square_url": stage.square,
         "xero_url": stage.xero,
         "faults_url": f"{stage.square}/sandbox/till/faults",
-        "faults": [],
+        "faults": httpx.get(f"{stage.square}/sandbox/till/faults").json()["faults"],
         "pages": {
             "square": f"{stage.square}/sandbox/pages/{{id}}",
             "xero": f"{stage.xero}/sandbox/pages/{{id}}",
@@ -128,7 +128,7 @@ def _guide(house: House, store: str, plan: Plan) -> list[Json]:
         found = [
             row
             for row in books.current_breaks(connection, states=("open",))
-            if row.store == store and row.business_date == plan.first_day
+            if row.store == store and row.business_date == plan.first_day.isoformat()
         ]
     break_id = found[0].break_id if found else ""
     return [
@@ -143,7 +143,7 @@ def _guide(house: House, store: str, plan: Plan) -> list[Json]:
         {
             "n": 2,
             "title": f"{BAD_RECORDS} records wait in quarantine",
-            "text": 'A quantity says "two". Mend one, let the others follow, watch them count.',
+            "text": 'A quantity says "two". Mend one, and all with the same reason; watch them count.',
             "ref": {"kind": "quarantine", "id": None},
             "until": "quarantine",
         },

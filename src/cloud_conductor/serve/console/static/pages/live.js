@@ -35,7 +35,7 @@ function Stores({ rows, currency }) {
         { title: "Net sales", right: true, cell: (/** @type {any} */ row) => money(row.net_minor, currency) },
         { title: "Usual by now", right: true, narrow: true, cell: (/** @type {any} */ row) => (row.expected_low_minor === null || row.expected_low_minor === undefined ? "\u2013" : `${money(row.expected_low_minor, currency)} to ${money(row.expected_high_minor, currency)}`) },
         { title: "Against it", cell: against },
-        { title: "Sales", right: true, cell: (/** @type {any} */ row) => row.orders },
+        { title: "Sales", right: true, narrow: true, cell: (/** @type {any} */ row) => row.orders },
         { title: "Last sale", right: true, narrow: true, cell: (/** @type {any} */ row) => hourMinute(row.last_sale_at, zoneOf(row.store)) },
         { title: "Till", cell: (/** @type {any} */ row) => (row.is_dead_till ? html`<${State} state="critical" word=${`no sale ${age(row.silent_min * 60)}`} />` : html`<${State} state="ok" word="selling" />`) },
       ]} />

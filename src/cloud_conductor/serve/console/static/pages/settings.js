@@ -19,9 +19,11 @@ export default function Settings() {
 }
 
 function Connections() {
+  const [all, setAll] = useState(false);
   const { data, problem } = useAsked("/settings");
   if (problem) return html`<${Trouble} problem=${problem} />`;
   if (!data) return null;
+  const config = data.config.filter((/** @type {any} */ row) => all || row.origin !== "default");
   return html`<${Fragment}>
     <${Card} title="Connections"><${Table} caption="Connections" rows=${data.connections} id=${(/** @type {any} */ row) => row.kind + row.name} columns=${[
       { title: "Connection", head: true, cell: (/** @type {any} */ row) => html`${sentence(row.vendor)}<span class="sub">${row.kind === "pos" ? "point of sale" : row.kind}, ${row.name}</span>` },
@@ -29,8 +31,8 @@ function Connections() {
       { title: "Address", narrow: true, cell: (/** @type {any} */ row) => html`<span class="wrap">${row.base_url}</span>` },
       { title: "Last answer", right: true, cell: (/** @type {any} */ row) => moment(row.last_success_at, zoneOf()) },
     ]} /></${Card}>
-    <${Card} title="Configuration" foot=${html`Each value and where it came from, as <code>conductor config show</code> prints it. Secrets are references and are never shown.`}>
-      <${Table} caption="Configuration" rows=${data.config} id=${(/** @type {any} */ row) => row.key} columns=${[
+    <${Card} title="Configuration" aside=${html`<button type="button" class="button" aria-pressed=${all} onClick=${() => setAll(!all)}>Show defaults too</button>`} foot=${html`Each value and where it came from, as <code>conductor config show</code> prints it. Secrets are references and are never shown.`}>
+      <${Table} caption="Configuration" rows=${config} id=${(/** @type {any} */ row) => row.key} columns=${[
         { title: "Key", head: true, cell: (/** @type {any} */ row) => html`<code>${row.key}</code>` },
         { title: "Value", cell: (/** @type {any} */ row) => html`<span class="wrap">${String(row.value)}</span>` },
         { title: "From", narrow: true, cell: (/** @type {any} */ row) => html`<span class="faint">${row.origin}</span>` },

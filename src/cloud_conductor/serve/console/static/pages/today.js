@@ -1,6 +1,6 @@
 // Today: are we trading normally, does it tie out, what needs a person.
 
-import { Fragment, html } from "../vendor/preact.js";
+import { Fragment, html, useState } from "../vendor/preact.js";
 import { age, counted, day, hourMinute, money } from "../lib/format.js";
 import { ask, session, topics } from "../lib/net.js";
 import { href, place } from "../lib/route.js";
@@ -15,7 +15,7 @@ export default function Today() {
     <${Demo} />
     <${Figures} today=${today} />
     <${Proof} />
-    ${live && html`<${Windows} windows=${live.windows} currency=${live.currency} store=${place.value.stores[0]} />`}
+    ${live?.business_date === today.business_date && html`<${Windows} windows=${live.windows} currency=${live.currency} store=${place.value.stores[0]} />`}
     <${Needs} items=${today.needs_you} />
     <${Stores} rows=${today.stores} date=${today.business_date} />
   </${Fragment}>`;
@@ -81,7 +81,7 @@ const Stores = ({ rows, date }) => html`<${Card} title="Stores">
       { title: "Sales", right: true, cell: (/** @type {any} */ row) => row.orders },
       { title: "Units", right: true, narrow: true, cell: (/** @type {any} */ row) => row.units },
       { title: "Last sale", right: true, narrow: true, cell: (/** @type {any} */ row) => hourMinute(row.last_sale_at, zoneOf(row.store)) },
-      { title: "Till", cell: (/** @type {any} */ row) => (row.is_dead_till ? html`<${State} state="critical" word=${`no sale ${age(row.silent_min * 60)}`} />` : row.last_sale_at ? html`<${State} state="ok" word="selling" />` : html`<${State} state="never" word="no sale yet" />`) },
+      ...(place.value.date ? [] : [{ title: "Till", cell: (/** @type {any} */ row) => (row.is_dead_till ? html`<${State} state="critical" word=${`no sale ${age(row.silent_min * 60)}`} />` : row.last_sale_at ? html`<${State} state="ok" word="selling" />` : html`<${State} state="never" word="no sale yet" />`) }]),
       { title: "Open breaks", right: true, narrow: true, cell: (/** @type {any} */ row) => row.open_breaks || "\u2013" },
       { title: "Day", narrow: true, cell: (/** @type {any} */ row) => html`<${DayState} state=${row.day_state} />` },
     ]} />
@@ -90,12 +90,12 @@ const Stores = ({ rows, date }) => html`<${Card} title="Stores">
 /** In the demo: three things to do, the till, and the panel that breaks something. */
 function Demo() {
   const is_rehearsal = session.value.house.is_rehearsal;
-  const { data, reload } = useAsked(is_rehearsal ? "/demo" : null, topics.value.status?.badges && JSON.stringify(topics.value.status.badges));
+  const { data } = useAsked(is_rehearsal ? "/demo" : null, topics.value.status?.badges && JSON.stringify(topics.value.status.badges));
   if (!data) return null;
   return html`<section class="guide" aria-label="Guide">
     <header><h2>Three things to do in this demo</h2>${data.till_url && html`<a class="button" href=${data.till_url} target="_blank" rel="noreferrer">Open the till <${Icon} name="out" size=${14} /></a>`}</header>
     <ol>${data.guide.map((/** @type {any} */ step) => html`<${Step} step=${step} />`)}</ol>
-    <${Faults} faults=${data.faults ?? []} reload=${reload} />
+    <${Faults} faults=${data.faults ?? []} />
   </section>`;
 }
 
@@ -106,8 +106,13 @@ function Step({ step }) {
     <span><a class="strong" href=${actionHref(step.ref)}>${step.title}</a>${done && html` <span class="visually-hidden">done</span>`}<br />${step.text}</span></li>`;
 }
 
-/** @param {{faults: any[], reload: () => void}} props */
-const Faults = ({ faults, reload }) => faults.length > 0 && html`<div class="faults"><h3>Break something</h3>
-  <div class="row">${faults.map((fault) => html`<${Act} class=${`button ${fault.on ? "danger" : ""}`} title=${fault.text}
-    act=${async () => { await ask("/demo/faults", { method: "POST", body: { name: fault.name, on: !fault.on } }); reload(); }}
-    done=${() => (fault.on ? `${fault.title}: off.` : `${fault.title}: on. Watch the proof line.`)}>${fault.on ? html`<${Icon} name="alert" size=${14} />` : null}${fault.title}${fault.on ? ": on" : ""}</${Act}>`)}</div></div>`;
+/** @param {{faults: any[]}} props */
+function Faults({ faults }) {
+  const [told, setTold] = useState(/** @type {any[] | null} */ (null));
+  const shown = told ?? faults;
+  /** @param {any} fault */
+  const turn = (fault) => async () => setTold((await ask("/demo/faults", { method: "POST", body: { name: fault.name, on: !fault.on } })).faults);
+  return shown.length > 0 && html`<div class="faults"><h3>Break something</h3>
+    <div class="row">${shown.map((fault) => html`<${Act} class=${`button ${fault.on ? "danger" : ""}`} title=${fault.text} act=${turn(fault)}
+      done=${() => (fault.on ? `${fault.title}: off.` : `${fault.title}: on. ${fault.text}`)}>${fault.on ? html`<${Icon} name="alert" size=${14} />` : null}${fault.title}${fault.on ? ": on" : ""}</${Act}>`)}</div></div>`;
+}

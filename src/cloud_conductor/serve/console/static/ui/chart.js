@@ -157,8 +157,8 @@ export function Windows({ windows, currency, store, title = "Net sales by five m
   const said = summary(rows, currency, zone);
   return html`<section class="card">
     <header><h2>${title} <span class="faint small">${currency}</span></h2>
-      <span class="legend"><span><i></i>final</span><span><i class="open"></i>in progress</span></span>
-      <button type="button" class="button quiet" aria-pressed=${asTable} onClick=${() => setAsTable(!asTable)}><${Icon} name=${asTable ? "chart" : "table"} />${asTable ? "Chart" : "Table"}</button></header>
+      ${rows.length > 0 && html`<span class="legend"><span><i></i>final</span><span><i class="open"></i>in progress</span></span>
+      <button type="button" class="button quiet" aria-pressed=${asTable} onClick=${() => setAsTable(!asTable)}><${Icon} name=${asTable ? "chart" : "table"} />${asTable ? "Chart" : "Table"}</button>`}</header>
     ${rows.length === 0
       ? html`<${Empty} title="No sale in these hours" command="conductor status">The first one shows here within a second of the till.</${Empty}>`
       : asTable
@@ -170,7 +170,7 @@ export function Windows({ windows, currency, store, title = "Net sales by five m
             { title: "State", cell: (/** @type {any} */ row) => (row.is_final ? "final" : "in progress") },
           ]} />`
         : html`<div class="pad"><${Drawing} rows=${rows} currency=${currency} zone=${zone} label=${said} /></div>`}
-    <footer>${said}</footer>
+    ${rows.length > 0 && html`<footer>${said}</footer>`}
   </section>`;
 }
 
