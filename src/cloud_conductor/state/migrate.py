@@ -20,7 +20,16 @@ from sqlalchemy import Connection, Engine, MetaData
 from cloud_conductor.state.engine import StateFile
 from cloud_conductor.state.tables import BOOKS, WORKER
 
-ROOMS = ("accounting", "conform", "governance", "ingest", "inventory", "publishing", "stores")
+ROOMS = (
+    "accounting",
+    "conform",
+    "governance",
+    "ingest",
+    "inventory",
+    "publishing",
+    "stores",
+    "windows",
+)
 _METADATA: dict[StateFile, MetaData] = {"worker": WORKER, "books": BOOKS}
 _LOCK = 7_421_003
 _FOLDER = Path(__file__).parent / "migrations"

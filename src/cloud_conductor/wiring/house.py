@@ -48,6 +48,7 @@ from cloud_conductor.state.lock import held
 from cloud_conductor.state.migrate import migrate
 from cloud_conductor.state.sealed import SealedStore, key_file
 from cloud_conductor.state.stores import keep_codes
+from cloud_conductor.windows.flow import WindowsDeps, run_windows
 from cloud_conductor.wiring import config as loading
 from cloud_conductor.wiring import logs
 from cloud_conductor.wiring.landing import decoders_of, landings_of
@@ -240,9 +241,21 @@ class House:
         )
 
     @cached_property
+    def windows_deps(self) -> WindowsDeps:
+        return WindowsDeps(
+            log=self.log,
+            engine=self.worker,
+            decoders=self.conform_deps.decoders,
+            stores=self.stores,
+        )
+
+    @cached_property
     def consumers(self) -> tuple[Callable[[], object], ...]:
         """What reads the log beside conform, each with a cursor of its own."""
-        return (lambda: run_inventory(self.inventory_deps),)
+        return (
+            lambda: run_windows(self.windows_deps),
+            lambda: run_inventory(self.inventory_deps),
+        )
 
     @cached_property
     def alert_deps(self) -> AlertDeps:
