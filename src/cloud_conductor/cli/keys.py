@@ -1,7 +1,7 @@
 """`conductor keys`: API keys for tills, web shops and scripts."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -34,8 +34,8 @@ def list_(config_path: str | None, as_json: bool) -> None:
     table(
         [("id", "left"), ("name", "left"), ("user", "left"), ("roles", "left"), ("expires", "left")],
         [
-            (str(one["id"]), str(one["name"]), str(one["user"]), ", ".join(one["roles"]),  # type: ignore[arg-type]
-             "revoked" if one["revoked_at"] else str(one["expires_at"])[:10])
+            (one["id"], one["name"], one["user"], ", ".join(one["roles"]),
+             "revoked" if one["revoked_at"] else one["expires_at"][:10])
             for one in found
         ],
         title="keys",
@@ -90,7 +90,7 @@ def revoke(key_id: str, config_path: str | None) -> None:
     click.echo(f"{key_id} is revoked")
 
 
-def fields(row: "KeyRow") -> dict[str, object]:
+def fields(row: "KeyRow") -> dict[str, Any]:
     """A key as scripts read it."""
     from cloud_conductor.state.conform import instant
 

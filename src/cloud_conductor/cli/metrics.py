@@ -1,10 +1,14 @@
 """`conductor metrics`: figures as REST and console give them."""
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import click
 
 from cloud_conductor.cli.options import ISO_DATE, config_option, json_option
+
+if TYPE_CHECKING:
+    from cloud_conductor.wiring.figures import By
 
 
 @click.group()
@@ -24,7 +28,7 @@ def net_sales(
     first: date | None,
     last: date | None,
     stores: tuple[str, ...],
-    by: str,
+    by: "By",
     config_path: str | None,
     as_json: bool,
 ) -> None:
@@ -44,7 +48,7 @@ def net_sales(
             for one in house.lake.dates("sales")
             if (first is None or one >= first) and (last is None or one <= last)
         ]
-        rows = figures.net_sales(house.lake, dates, stores=stores, by=by) if dates else []  # type: ignore[arg-type]
+        rows = figures.net_sales(house.lake, dates, stores=stores, by=by) if dates else []
     if as_json:
         found = [msgspec.to_builtins(row) for row in rows]
         emit_json({"schema": "conductor.net_sales/v1", "by": by, "rows": found})

@@ -9,10 +9,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from cloud_conductor.conform import flow as conform
 from cloud_conductor.conform import flow_replays as replays
 from cloud_conductor.domain.audit import Act
-from cloud_conductor.domain.errors import BadRequest, NotAllowed, NotFound
+from cloud_conductor.domain.errors import NotAllowed, NotFound
 from cloud_conductor.domain.events import Event
 from cloud_conductor.domain.findings import Finding
 from cloud_conductor.governance import flow as governance
@@ -42,7 +41,7 @@ EVERYWHERE = (conform_state.OPEN, conform_state.RELEASED, conform_state.REPLAYED
 PAGES_READ_MAX = 20
 PAGE_EVENTS = 500
 STATES = ("accepted", "pending", "quarantined", "released")
-Sequence_number = Annotated[int, Meta(ge=1, le=2**53)]
+SequenceNumber = Annotated[int, Meta(ge=1, le=2**53)]
 Filter = Annotated[str, Meta(max_length=200)]
 
 
@@ -60,34 +59,15 @@ class EventsChosen(Params, frozen=True, kw_only=True):
 
 
 class OneEvent(Params, frozen=True):
-    seq: Sequence_number
-
-
-class Chosen(Params, frozen=True, kw_only=True):
-    group: Filter = ""
-    state: Literal["", "open", "released", "replayed"] = "open"
-    limit: Limit = 100
-    after: Cursor = ""
+    seq: SequenceNumber
 
 
 class Because(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Text
 
 
-class Corrected(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    body: Annotated[str, Meta(max_length=1_000_000)]
-
-
-class Releasing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Records by number, or every open one of a group. body: a corrected one, for exactly one."""
-
-    seqs: Annotated[list[Sequence_number], Meta(max_length=10_000)] = []
-    group: Filter = ""
-    body: Annotated[str, Meta(max_length=1_000_000)] | None = None
-
-
 class Again(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    seqs: Annotated[list[Sequence_number], Meta(min_length=1, max_length=1_000)]
+    seqs: Annotated[list[SequenceNumber], Meta(min_length=1, max_length=1_000)]
 
 
 class EventHead(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,66 +125,13 @@ class Revealed(msgspec.Struct, frozen=True):
     body: str
 
 
-class Group(msgspec.Struct, frozen=True):
-    """Open records that broke the same way: one fix releases them together."""
-
-    group: str
-    code: str
-    pointer: str
-    message: str
-    count: int
-    oldest_at: datetime
-    newest_at: datetime
-    sources: list[str]
-    kinds: list[str]
-    example_seq: int
-
-
-class Record(msgspec.Struct, frozen=True, kw_only=True):
-    seq: int
-    event_id: str
-    source: str
-    kind: str
-    object_id: str
-    state: str
-    group: str
-    code: str
-    pointer: str
-    message: str
-    attempts: int
-    author: str
-    received_at: datetime
-    waits_for: str
-
-
-class RecordShown(Record, frozen=True, kw_only=True):
-    findings: list[Finding]
-    body: str
-    body_masked: bool
-
-
-class Checked(msgspec.Struct, frozen=True):
-    """Whether a corrected body would be taken; nothing is written."""
-
-    ok: bool
-    findings: list[Finding]
-
-
-class Released(msgspec.Struct, frozen=True):
-    """still_open: null until the worker has read what was sent."""
-
-    chosen: int
-    sent: int
-    still_open: int | None = None
-
-
 class Replayed(msgspec.Struct, frozen=True):
     sent: int
 
 
 def events(ask: Ask, params: EventsChosen) -> Page[EventHead]:
     """Events, newest first. A page may be short where a filter fits few: follow `next`."""
-    _check_scope(ask)
+    check_scope(ask)
     desk = ask.desk
     (partition, *_) = desk.log.partitions()
     start = place(params.after, int)
@@ -227,10 +154,10 @@ def events(ask: Ask, params: EventsChosen) -> Page[EventHead]:
 
 def event(ask: Ask, params: OneEvent) -> EventShown:
     """One event: body, headers, signature, how far it has come, and the rows it made."""
-    _check_scope(ask)
-    one = _one(ask.desk, params.seq)
+    check_scope(ask)
+    one = one_event(ask.desk, params.seq)
     (head,) = _heads(ask.desk, [one])
-    body, is_json, is_masked = _shown_body(ask, one.body)
+    body, is_json, is_masked = shown_body(ask, one.body)
     known = conform_state.quarantine(ask.desk.worker, states=EVERYWHERE, seqs=[one.seq])
     with ask.desk.worker.connect() as connection:
         rows = screens.objects_of(connection, [one.seq])
@@ -256,8 +183,8 @@ def event(ask: Ask, params: OneEvent) -> EventShown:
 
 def reveal(ask: Ask, params: OneEvent, body: Because) -> Revealed:
     """The original bytes, hidden fields too; who looked and why is in the audit chain."""
-    _check_scope(ask)
-    one = _one(ask.desk, params.seq)
+    check_scope(ask)
+    one = one_event(ask.desk, params.seq)
     act = Act(actor(ask), "event.revealed", str(params.seq), body.reason, source=ask.source)
     governance.note_act(ask.desk.access, act)
     return Revealed(params.seq, one.body.decode("utf-8", "replace"))
@@ -265,7 +192,7 @@ def reveal(ask: Ask, params: OneEvent, body: Because) -> Revealed:
 
 def replay(ask: Ask, _params: Nothing, body: Again) -> Replayed:
     """Send events through again, as new events that name the old; content stays the same."""
-    _check_scope(ask)
+    check_scope(ask)
     desk = ask.desk
     found = desk.log.get(body.seqs)
     if len(found) != len(set(body.seqs)):
@@ -277,91 +204,7 @@ def replay(ask: Ask, _params: Nothing, body: Again) -> Replayed:
     return Replayed(sent)
 
 
-def groups(ask: Ask, _params: Nothing) -> Page[Group]:
-    """Open records by reason, the most frequent first."""
-    _check_scope(ask)
-    with ask.desk.worker.connect() as connection:
-        found = screens.quarantine_groups(connection)
-    return Page(
-        [
-            Group(
-                one.group,
-                one.code,
-                one.pointer,
-                one.message,
-                one.count,
-                at(one.oldest_us),
-                at(one.newest_us),
-                list(one.sources),
-                list(one.kinds),
-                one.example_seq,
-            )
-            for one in found
-        ]
-    )
-
-
-def quarantine(ask: Ask, params: Chosen) -> Page[Record]:
-    """Records in quarantine, newest first."""
-    _check_scope(ask)
-    start = place(params.after, int)
-    with ask.desk.worker.connect() as connection:
-        seqs = screens.quarantine_page(
-            connection,
-            states=[params.state] if params.state else [],
-            group=params.group,
-            before=int(start[0]) if start else None,
-            limit=params.limit + 1,
-        )
-    shown = seqs[: params.limit]
-    rows = conform_state.quarantine(ask.desk.worker, states=EVERYWHERE, seqs=shown) if shown else []
-    items = [_record(row) for row in reversed(rows)]
-    return Page(items, cursor(shown[-1]) if len(seqs) > params.limit else None)
-
-
-def record(ask: Ask, params: OneEvent) -> RecordShown:
-    """One quarantined record: every finding with its pointer, and the body."""
-    _check_scope(ask)
-    row = _quarantined(ask.desk, params.seq)
-    body, _, is_masked = _shown_body(ask, _one(ask.desk, params.seq).body)
-    return RecordShown(
-        **msgspec.structs.asdict(_record(row)),
-        findings=list(row.findings),
-        body=body,
-        body_masked=is_masked,
-    )
-
-
-def check(ask: Ask, params: OneEvent, body: Corrected) -> Checked:
-    """Whether a corrected body would be taken; nothing is written."""
-    _check_scope(ask)
-    row = _quarantined(ask.desk, params.seq)
-    found = replays.check_body(ask.desk.house.conform_deps, row, body.body.encode())
-    return Checked(not found, list(found))
-
-
-def release(ask: Ask, _params: Nothing, body: Releasing) -> Released:
-    """Send records through again: as they are after a fix of the configuration, or one corrected."""
-    _check_scope(ask)
-    desk = ask.desk
-    if not body.seqs and not body.group:
-        raise BadRequest("name records by `seqs`, or a `group`")
-    rows = conform_state.quarantine(desk.worker, group=body.group, seqs=body.seqs)
-    if body.body is not None and len(rows) != 1:
-        raise BadRequest(f"a corrected body replaces exactly one record, not {len(rows)}")
-    if ask.dry_run:
-        return Released(len(rows), 0, len(rows))
-    fixed = None if body.body is None else body.body.encode()
-    sent = conform.release(
-        desk.house.conform_deps, rows, author=actor(ask), now=desk.now, fixed_body=fixed
-    )
-    told = f"{sent} records" + (", corrected" if fixed else "")
-    subject = body.group or ",".join(map(str, body.seqs[:20]))
-    governance.note_act(desk.access, Act(actor(ask), "quarantine.released", subject, told))
-    return Released(len(rows), sent)
-
-
-def _check_scope(ask: Ask) -> None:
+def check_scope(ask: Ask) -> None:
     """Raw events are not told apart by store: only those who see every store see them."""
     if EVERY_STORE not in ask.principal.stores:
         raise NotAllowed("raw events are not told apart by store, and you see some stores only")
@@ -414,21 +257,14 @@ def _fits(params: EventsChosen, one: Event, head: EventHead) -> bool:
     )
 
 
-def _one(desk: Desk, seq: int) -> Event:
+def one_event(desk: Desk, seq: int) -> Event:
     found = desk.log.get([seq])
     if not found:
         raise NotFound(f"no event {seq}")
     return found[0]
 
 
-def _quarantined(desk: Desk, seq: int) -> Quarantined:
-    rows = conform_state.quarantine(desk.worker, states=EVERYWHERE, seqs=[seq])
-    if not rows:
-        raise NotFound(f"record {seq} is not in quarantine")
-    return rows[0]
-
-
-def _shown_body(ask: Ask, body: bytes) -> tuple[str, bool, bool]:
+def shown_body(ask: Ask, body: bytes) -> tuple[str, bool, bool]:
     """The body as text for this caller, whether it is JSON, and whether something is hidden.
 
     What is not JSON cannot be masked field by field: it is hidden whole.
@@ -499,25 +335,6 @@ def _event_ref(seq: int) -> Ref:
     return Ref(kind="event", id=str(seq), label=f"event {seq}")
 
 
-def _record(row: Quarantined) -> Record:
-    return Record(
-        seq=row.seq,
-        event_id=row.event_id,
-        source=row.source,
-        kind=row.kind,
-        object_id=row.object_id,
-        state=row.state,
-        group=row.group_key,
-        code=row.code,
-        pointer=row.findings[0].pointer,
-        message=row.findings[0].message,
-        attempts=row.attempts,
-        author=row.author,
-        received_at=at(row.received_us),
-        waits_for=row.waits_for,
-    )
-
-
 def _curl(one: Event) -> str:
     """A command that asks the vendor the same, its token left out."""
     if not one.url or one.channel == "webhook":
@@ -534,11 +351,4 @@ ENDPOINTS = [
         shows_secret=True,
     ),
     Endpoint("POST", "/events/replay", replay, Replayed, RELEASE, body=Again),
-    Endpoint("GET", "/quarantine/groups", groups, Page[Group], READ),
-    Endpoint("GET", "/quarantine", quarantine, Page[Record], READ, Chosen),
-    Endpoint("GET", "/quarantine/{seq}", record, RecordShown, READ, OneEvent),
-    Endpoint(
-        "POST", "/quarantine/{seq}/check", check, Checked, RELEASE, OneEvent, Corrected, keyed=False
-    ),
-    Endpoint("POST", "/quarantine/release", release, Released, RELEASE, body=Releasing, previews=True),
 ]  # fmt: skip

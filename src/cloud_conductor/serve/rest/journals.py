@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from cloud_conductor.accounting import flow
-from cloud_conductor.domain.errors import Conflict, NotFound, Transient
+from cloud_conductor.domain.errors import Conflict, Transient
 from cloud_conductor.serve import vendors
 from cloud_conductor.serve.desk import Ask
 from cloud_conductor.serve.rest.endpoint import (
@@ -23,8 +23,8 @@ from cloud_conductor.serve.rest.endpoint import (
     instant,
     page_of,
     place,
-    sees,
 )
+from cloud_conductor.serve.rest.finding import find_entry
 from cloud_conductor.serve.rest.operation import Operation
 from cloud_conductor.state import accounting as books
 from cloud_conductor.state import screens
@@ -35,7 +35,6 @@ from cloud_conductor.state.screens import Within
 State = Literal["draft", "approved", "pending", "sending", "posted", "blocked", "rejected", "dead"]
 Kind = Literal["SALES", "CASH", "DEPOSIT", "FEES", "COGS", "PAYOUT"]
 Keys = Annotated[list[Identity], Meta(min_length=1, max_length=1_000)]
-KEY_PREFIX_MIN = 8
 HISTORY_MAX = 100
 
 
@@ -250,19 +249,6 @@ def post(ask: Ask, _params: Nothing, _body: Empty) -> Posting:
         raise Transient("no scheduler runs, and it is what posts", hint="conductor up")
     state: Literal["queued", "done"] = "queued" if rows else "done"
     return Posting(operation=Operation(id="post", what="post", state=state, asked_at=desk.now))
-
-
-def find_entry(ask: Ask, key: str) -> EntryRow:
-    """The entry whose posting key begins so. Raises NotFound, also for one out of the scope."""
-    with ask.desk.books.connect() as connection:
-        rows = books.entries(connection, keys=[key])
-        if not rows and len(key) >= KEY_PREFIX_MIN:
-            found = screens.entries_like(connection, key)
-            rows = [row for row in found if row.posting_key.startswith(key)]
-    rows = [row for row in rows if sees(ask, row.store)]
-    if len(rows) != 1:
-        raise NotFound(f"{len(rows) or 'no'} entries have a key that begins with {key!r}")
-    return rows[0]
 
 
 def entry_of(ask: Ask, row: EntryRow) -> Entry:

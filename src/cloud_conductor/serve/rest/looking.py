@@ -17,6 +17,7 @@ from cloud_conductor.domain.errors import NotFound
 from cloud_conductor.serve import vendors
 from cloud_conductor.serve.desk import Ask, Desk
 from cloud_conductor.serve.rest.endpoint import Endpoint, Identity, Params, Ref, sees
+from cloud_conductor.serve.rest.finding import find_break, find_entry
 from cloud_conductor.state import inventory, screens
 from cloud_conductor.state.accounting import EntryRow
 from cloud_conductor.state.screens import Within
@@ -189,8 +190,6 @@ def _event_hits(desk: Desk, text: str) -> list[Hit]:
 
 def _of_entry(ask: Ask, params: Subject) -> Trail:
     """Lines of an entry -> the facts that sum to each (INV-17) -> their events -> the ledger."""
-    from cloud_conductor.serve.rest.journals import find_entry
-
     ask.principal.check("journals.read")
     row = find_entry(ask, params.id)
     legs, exact = _legs_of(ask, row)
@@ -264,8 +263,6 @@ def _of_event(ask: Ask, params: Subject) -> Trail:
 
 def _of_break(ask: Ask, params: Subject) -> Trail:
     """A break -> what it names -> the events of those."""
-    from cloud_conductor.serve.rest.reconciling import find_break
-
     row = find_break(ask, params.id)
     refs = refs_in(ask, row.item, row.left_ref, row.right_ref)
     subject = Ref(

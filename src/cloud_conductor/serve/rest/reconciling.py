@@ -9,7 +9,7 @@ import msgspec
 from cloud_conductor.accounting import flow
 from cloud_conductor.accounting.collected import collected
 from cloud_conductor.accounting.levels import LevelResult, combined
-from cloud_conductor.domain.errors import Conflict, NotFound
+from cloud_conductor.domain.errors import Conflict
 from cloud_conductor.domain.explain import BREAKS
 from cloud_conductor.serve.desk import Ask
 from cloud_conductor.serve.rest.endpoint import (
@@ -26,8 +26,8 @@ from cloud_conductor.serve.rest.endpoint import (
     instant,
     page_of,
     place,
-    sees,
 )
+from cloud_conductor.serve.rest.finding import find_break
 from cloud_conductor.serve.rest.journals import Entry, actor, entry_of
 from cloud_conductor.serve.rest.looking import refs_in
 from cloud_conductor.serve.rest.today import IN_LEDGER
@@ -333,15 +333,6 @@ def assign(ask: Ask, params: OneBreak, body: Assigning) -> Break:
         raise Conflict(f"break {row.break_id} is {row.state}")
     flow.assign_break(ask.desk.house.books_deps, row.break_id, actor(ask), body.owner)
     return break_of(find_break(ask, params.id))
-
-
-def find_break(ask: Ask, identity: str) -> BreakRow:
-    """The newest row of a break. Raises NotFound, also for one out of the scope."""
-    with ask.desk.books.connect() as connection:
-        rows = screens.breaks(connection, Within(), states=(), ids=[identity])
-    if not rows or not sees(ask, rows[0].store):
-        raise NotFound(f"no break {identity}")
-    return rows[0]
 
 
 def break_of(row: BreakRow) -> Break:

@@ -2,30 +2,24 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
 from cloud_conductor.domain.errors import NotFound
-from cloud_conductor.inventory import acts
-from cloud_conductor.inventory.acts import Quantity, Transfer
 from cloud_conductor.inventory.movements import TRANSIT, movement_id, text
 from cloud_conductor.serve.desk import Ask
 from cloud_conductor.serve.rest.endpoint import (
     LIMIT,
-    Code,
     Cursor,
     Endpoint,
     Identity,
     Limit,
     Nothing,
     Page,
-    Params,
     Ref,
     Scoped,
-    Text,
     at,
     cursor,
     instant,
@@ -34,18 +28,6 @@ from cloud_conductor.serve.rest.endpoint import (
 from cloud_conductor.state import inventory as state
 
 Digits = Annotated[str, Meta(pattern=r"^-?\d{1,12}(\.\d{1,6})?$", max_length=20)]
-
-
-class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """So many of a SKU, as decimal text."""
-
-    sku: Identity
-    quantity: Digits
-
-
-class CountLine(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    sku: Identity
-    counted: Digits
 
 
 class StockChosen(Scoped, frozen=True, kw_only=True):
@@ -64,52 +46,6 @@ class OneSku(Scoped, frozen=True, kw_only=True):
 class SkuPage(OneSku, frozen=True, kw_only=True):
     limit: Limit = LIMIT
     after: Cursor = ""
-
-
-class TransfersChosen(Params, frozen=True):
-    state: Literal["", "open", "received"] = ""
-
-
-class OneTransfer(Params, frozen=True):
-    id: Identity
-
-
-class Receipt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    store: Code
-    lines: Annotated[list[Line], Meta(min_length=1, max_length=1_000)]
-    reference: Annotated[str, Meta(max_length=200)] = ""
-
-
-class Adjustment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    store: Code
-    reason: Text
-    lines: Annotated[list[Line], Meta(min_length=1, max_length=1_000)]
-
-
-class Count(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """counted_at: when the goods were counted; now if not given."""
-
-    store: Code
-    lines: Annotated[list[CountLine], Meta(min_length=1, max_length=1_000)]
-    counted_at: Annotated[datetime, Meta(tz=True)] | None = None
-
-
-class Sending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    from_store: Code = msgspec.field(name="from")
-    to_store: Code = msgspec.field(name="to")
-    lines: Annotated[list[Line], Meta(min_length=1, max_length=1_000)]
-
-
-class Arriving(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Without lines: everything that is on its way."""
-
-    lines: Annotated[list[Line], Meta(min_length=1, max_length=1_000)] | None = None
-
-
-class Naming(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    source: Code
-    product_id: Identity
-    sku: Identity
 
 
 class AtStore(msgspec.Struct, frozen=True):
@@ -188,30 +124,6 @@ class Prices(msgspec.Struct, frozen=True):
     sku: str
     name: str
     prices: list[Price]
-
-
-class Movements(msgspec.Struct, frozen=True):
-    movements: list[str]
-
-
-class Released(msgspec.Struct, frozen=True):
-    released: int
-
-
-class TransferLine(msgspec.Struct, frozen=True):
-    sku: str
-    sent: str
-    received: str
-
-
-class TransferShown(msgspec.Struct, frozen=True):
-    transfer_id: str
-    from_store: str = msgspec.field(name="from")
-    to_store: str = msgspec.field(name="to")
-    state: str
-    created_at: datetime
-    author: str
-    lines: list[TransferLine]
 
 
 def stock(ask: Ask, params: StockChosen) -> Page[Sku]:
@@ -323,7 +235,7 @@ def unknown(ask: Ask, _params: Nothing) -> Page[Unknown]:
     scope = ask.scope([])
     with ask.desk.worker.connect() as connection:
         rows = [row for row in state.unknown(connection) if row.store in scope]
-    groups: dict[tuple[str, str], list[object]] = {}
+    groups: dict[tuple[str, str], list[Any]] = {}
     for row in rows:
         groups.setdefault((row.source, row.product_id), []).append(row)
     return Page([_unknown(key, some) for key, some in groups.items()][:500])
@@ -350,77 +262,6 @@ def prices(ask: Ask, params: OneSku) -> Prices:
     return Prices(params.sku, list(newest.values())[-1].name, found)
 
 
-def receive(ask: Ask, _params: Nothing, body: Receipt) -> Movements:
-    """Goods came in."""
-    (store,) = ask.scope([body.store])
-    return Movements(
-        acts.receive(
-            ask.desk.inventory, ask.act_id, _author(ask), store, body.reference, _lines(body.lines)
-        )
-    )
-
-
-def adjust(ask: Ask, _params: Nothing, body: Adjustment) -> Movements:
-    """Stock differs for a reason that no sale tells."""
-    (store,) = ask.scope([body.store])
-    return Movements(
-        acts.adjust(
-            ask.desk.inventory, ask.act_id, _author(ask), store, body.reason, _lines(body.lines)
-        )
-    )
-
-
-def count(ask: Ask, _params: Nothing, body: Count) -> Movements:
-    """Goods were counted at an instant; later movements still apply (R-11.9)."""
-    (store,) = ask.scope([body.store])
-    lines = [Quantity(one.sku, Decimal(one.counted)) for one in body.lines]
-    counted_at = body.counted_at or ask.desk.now
-    return Movements(
-        acts.count(ask.desk.inventory, ask.act_id, _author(ask), store, counted_at, lines)
-    )
-
-
-def send(ask: Ask, _params: Nothing, body: Sending) -> TransferShown:
-    """Goods leave one store for another, and are in transit until they arrive (R-11.8)."""
-    (from_store,) = ask.scope([body.from_store])
-    (to_store,) = ask.scope([body.to_store])
-    made = acts.send(
-        ask.desk.inventory, ask.act_id, _author(ask), from_store, to_store, _lines(body.lines)
-    )
-    return _transfer(made)
-
-
-def arrive(ask: Ask, params: OneTransfer, body: Arriving) -> TransferShown:
-    """Goods of a transfer arrive; what does not stays in transit."""
-    with ask.desk.worker.connect() as connection:
-        row = state.transfer(connection, params.id)
-    if row is None or not ask.principal.sees_store(row.to_store):
-        raise NotFound(f"no transfer {params.id}")
-    lines = None if body.lines is None else _lines(body.lines)
-    return _transfer(acts.arrive(ask.desk.inventory, ask.act_id, _author(ask), params.id, lines))
-
-
-def transfers(ask: Ask, params: TransfersChosen) -> Page[TransferShown]:
-    """Transfers, newest first."""
-    with ask.desk.worker.connect() as connection:
-        rows = state.transfers(connection, params.state)
-    return Page(
-        [
-            _transfer(acts.transfer_of(row))
-            for row in rows
-            if ask.principal.sees_store(row.from_store) or ask.principal.sees_store(row.to_store)
-        ]
-    )
-
-
-def name_product(ask: Ask, _params: Nothing, body: Naming) -> Released:
-    """Say which SKU a product is; what waited for it moves now."""
-    done = acts.name_product(
-        ask.desk.inventory, _author(ask), body.source, body.product_id, body.sku
-    )
-    return Released(done)
-
-
 def _fits(wanted: str, rows: Sequence[state.StockRow]) -> bool:
     if wanted == "negative":
         return any(row.quantity < 0 for row in rows)
@@ -440,64 +281,24 @@ def _number(digits: str) -> str | None:
     return digits.rstrip("0").rstrip(".") if "." in digits else digits
 
 
-def _unknown(key: tuple[str, str], rows: Sequence[object]) -> Unknown:
-    found = [msgspec.to_builtins(dict(row._mapping)) for row in rows]  # type: ignore[attr-defined]  # noqa: SLF001
+def _unknown(key: tuple[str, str], rows: Sequence[Any]) -> Unknown:
     source, product_id = key
     return Unknown(
         key=movement_id(source, product_id),
         source=source,
         product_id=product_id,
-        name=found[0]["name"],
-        store=found[0]["store"] if len({one["store"] for one in found}) == 1 else "*",
-        quantity=text(sum(one["quantity"] for one in found)),
-        sales=len({one["reference"] for one in found}),
-        first_at=at(min(one["occurred_us"] for one in found)),
+        name=rows[0].name,
+        store=rows[0].store if len({row.store for row in rows}) == 1 else "*",
+        quantity=text(sum(row.quantity for row in rows)),
+        sales=len({row.reference for row in rows}),
+        first_at=at(min(row.occurred_us for row in rows)),
     )
 
 
-def _lines(lines: Sequence[Line]) -> list[Quantity]:
-    return [Quantity(one.sku, Decimal(one.quantity)) for one in lines]
-
-
-def _transfer(one: Transfer) -> TransferShown:
-    return TransferShown(
-        transfer_id=one.transfer_id,
-        from_store=one.from_store,
-        to_store=one.to_store,
-        state=one.state,
-        created_at=at(one.created_us),
-        author=one.author,
-        lines=[
-            TransferLine(sku, text(sent), text(received))
-            for sku, (sent, received) in sorted(one.lines.items())
-        ],
-    )
-
-
-def _author(ask: Ask) -> str:
-    return f"user:{ask.principal.owner}"
-
-
-WRITE = "stock.write"
 ENDPOINTS = [
     Endpoint("GET", "/inventory", stock, Page[Sku], params=StockChosen),
     Endpoint("GET", "/inventory/unknown", unknown, Page[Unknown]),
-    Endpoint("GET", "/inventory/transfers", transfers, Page[TransferShown], params=TransfersChosen),
     Endpoint("GET", "/inventory/{sku}", on_hand, OnHand, params=OneSku, etag=True),
     Endpoint("GET", "/inventory/{sku}/movements", movements, Page[Moved], params=SkuPage),
     Endpoint("GET", "/prices/{sku}", prices, Prices, params=OneSku, etag=True),
-    Endpoint("POST", "/inventory/receipts", receive, Movements, WRITE, body=Receipt),
-    Endpoint("POST", "/inventory/adjustments", adjust, Movements, WRITE, body=Adjustment),
-    Endpoint("POST", "/inventory/counts", count, Movements, WRITE, body=Count),
-    Endpoint("POST", "/inventory/transfers", send, TransferShown, WRITE, body=Sending),
-    Endpoint(
-        "POST",
-        "/inventory/transfers/{id}/receive",
-        arrive,
-        TransferShown,
-        WRITE,
-        OneTransfer,
-        Arriving,
-    ),
-    Endpoint("POST", "/inventory/unknown/map", name_product, Released, WRITE, body=Naming),
 ]

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from cloud_conductor.serve.desk import Ask
-from cloud_conductor.serve.rest import alerting, events, live, pipelines, status, today
+from cloud_conductor.serve.rest import alerting, live, pipelines, quarantining, status, today
 from cloud_conductor.serve.rest.endpoint import Nothing
 from cloud_conductor.state import inventory, screens
 from cloud_conductor.state.screens import Within
@@ -85,7 +85,7 @@ def _reconciled(ask: Ask, view: View) -> Reconciled:
 
 
 def _quarantine(ask: Ask, _view: View) -> Any:
-    return events.groups(ask, Nothing())
+    return quarantining.groups(ask, Nothing())
 
 
 def _runs(ask: Ask, _view: View) -> Any:
