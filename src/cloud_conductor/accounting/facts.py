@@ -109,6 +109,17 @@ class DayFacts:
         """Sales that reach money facts: voided and deleted ones never do (R-3.3)."""
         return self.sales.filter(pc.equal(self.sales["state"], "closed"))
 
+    def of_day(self, place: int) -> "DayFacts":
+        """Facts of one of the store-days."""
+        first = pa.scalar(0, pa.int32())
+        tables: dict[str, pa.Table] = {}
+        for name in FACT_TABLES:
+            rows = getattr(self, name)
+            own = rows.filter(pc.equal(rows[DAY], place))
+            zeros = pa.repeat(first, own.num_rows)
+            tables[name] = own.set_column(own.schema.get_field_index(DAY), DAY, zeros)
+        return DayFacts(days=(self.days[place],), quarantined=self.quarantined, **tables)
+
     def withheld(self, rows: pa.Table) -> pa.ChunkedArray:
         """Whether each row is of a quarantined sale of which its store-day holds no version (D16)."""
         waits = pc.is_in(rows["sale_id"], value_set=pa.array(sorted(self.quarantined), pa.string()))

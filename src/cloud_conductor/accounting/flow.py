@@ -40,7 +40,8 @@ from cloud_conductor.state import accounting as books
 __all__ = [
     "BatchResult", "BooksDeps", "DraftResult", "Duplicate", "ReadBack", "Withheld",
     "accept_break", "approve", "approve_by_policy", "assign_break", "decline", "draft_day",
-    "draft_entries", "make_batches", "pause_s", "post_all", "post_batch", "post_batches", "read_back", "record_all",
+    "draft_entries", "make_batches", "pause_s", "post_all", "post_batch", "post_batches",
+    "read_back", "record_all",
     "record_levels", "redraft", "sweep_duplicates", "verify_audit", "withheld_of",
 ]  # fmt: skip
 

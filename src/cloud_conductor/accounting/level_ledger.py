@@ -38,9 +38,11 @@ class Booked(msgspec.Struct, frozen=True):
 class LedgerSide(msgspec.Struct, frozen=True, kw_only=True):
     """What the ledger said.
 
-    documents: None when not connected; else all of a period, void and foreign ones included.
-    control_accounts: accounts only we should post to. trial_balance at the end of `on`; opening:
-    balances of the same accounts when the period began.
+    documents: None when not connected; else all of a period, void and foreign ones included, but
+    for `settled` ones: those that are the only one under a key of ours and just as posted, with the
+    sums per account that they moved. control_accounts: accounts only we should post to.
+    trial_balance at the end of `on`; opening: balances of the same accounts when the period began.
+    stores: whose names may stand in foreign narrations; of the entries compared without it.
     """
 
     documents: Sequence[LedgerDocument] | None
@@ -48,6 +50,9 @@ class LedgerSide(msgspec.Struct, frozen=True, kw_only=True):
     on: date
     trial_balance: Mapping[str, int] | None = None
     opening: Mapping[str, int] = msgspec.field(default_factory=dict)
+    settled: int = 0
+    settled_moved: Mapping[str, int] = msgspec.field(default_factory=dict)
+    stores: Collection[str] | None = None
 
 
 class Paired(msgspec.Struct, frozen=True):
@@ -91,23 +96,28 @@ def pair_documents(booked: Sequence[Booked], documents: Sequence[LedgerDocument]
 def compare_ledger(booked: Sequence[Booked], ledger: LedgerSide, *, currency: str) -> LevelResult:
     """L6 of one organisation.
 
-    booked: every entry that should be in the ledger by now; one left out makes its document foreign.
+    booked: every entry that should be in the ledger by now, less the settled ones; one left out
+    makes its document foreign.
     """
     if ledger.documents is None:
         return not_connected("L6", "the ledger is not connected")
     tally = Tally("L6")
+    tally.match(ledger.settled, ledger.settled, cases=ledger.settled)
     pairing = pair_documents(booked, ledger.documents)
-    rights = 0
+    rights = ledger.settled
+    stores = ledger.stores
+    if stores is None:
+        stores = {one.entry.store for one in booked}
     for pair in pairing.pairs:
         rights += (pair.document is not None) + len(pair.extras)
         _compare(tally, pair)
     for document in pairing.foreign:
         amount = _on_accounts(document, ledger.control_accounts)
         if any(line.account_code in ledger.control_accounts for line in document.lines):
-            tally.record(_foreign(document, amount, booked, currency), rights=1)
+            tally.record(_foreign(document, amount, stores, currency), rights=1)
             rights += 1
     accounts = _balances(tally, booked, ledger, currency)
-    return tally.result(len(booked) + accounts, rights + accounts)
+    return tally.result(len(booked) + ledger.settled + accounts, rights + accounts)
 
 
 def _compare(tally: Tally, pair: Paired) -> None:
@@ -192,12 +202,12 @@ def _difference(scope: Scope, pair: Paired, document: LedgerDocument) -> Break |
 
 
 def _foreign(
-    document: LedgerDocument, amount: int, booked: Sequence[Booked], currency: str
+    document: LedgerDocument, amount: int, stores: Collection[str], currency: str
 ) -> Break:
     """A document nobody of us posted, on accounts only we should post to (R-14.1)."""
-    stores = {one.entry.store for one in booked if one.entry.store in document.narration}
+    named = [store for store in stores if store in document.narration]
     scope = Scope(
-        store=stores.pop() if len(stores) == 1 else "",
+        store=named[0] if len(named) == 1 else "",
         business_date=document.ledger_date,
         currency=currency,
     )
@@ -215,7 +225,7 @@ def _balances(tally: Tally, booked: Sequence[Booked], ledger: LedgerSide, curren
     if ledger.trial_balance is None:
         tally.note(NO_TRIAL_BALANCE)
         return 0
-    ours, theirs = Counter[str](), Counter[str]()
+    ours, theirs = Counter(ledger.settled_moved), Counter(ledger.settled_moved)
     for one in booked:
         if one.entry.ledger_date <= ledger.on:
             for line in one.entry.lines:

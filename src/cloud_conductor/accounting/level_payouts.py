@@ -1,8 +1,8 @@
 """L4: from each tender to the payout that settled it, and from each payout to the bank (§7, §14)."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -25,11 +25,19 @@ NO_BANK_LINES = "bank lines are not connected: payouts are not followed to the b
 _SATURDAY = 5
 
 
+class BankIndex(NamedTuple):
+    """Which payouts the references of bank lines name: by line id, and the lines by payout id."""
+
+    of_line: Mapping[str, Sequence[str]]
+    of_payout: Mapping[str, Sequence[BankLine]]
+
+
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """The two sides of L4 of one store, over all dates still of interest.
 
     payout_entries: of `payouts`. known: ids of tenders outside `tenders` that entries may name
-    (earlier than the books). bank_lines: None when not connected.
+    (earlier than the books). bank_lines: None when not connected. index: of these lines and the
+    payouts of any store; worked out when not given.
     """
 
     tenders: pa.Table
@@ -37,6 +45,28 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     payout_entries: pa.Table
     known: Collection[str] = ()
     bank_lines: Sequence[BankLine] | None = None
+    index: BankIndex | None = None
+
+
+def bank_index(lines: Iterable[BankLine], payout_ids: Collection[str]) -> BankIndex:
+    """Every payout whose id stands in a line's reference."""
+    ids = {one for one in payout_ids if one}
+    lengths = {len(one) for one in ids}
+    of_line: dict[str, tuple[str, ...]] = {}
+    of_payout: dict[str, list[BankLine]] = {}
+    for line in lines:
+        text = line.reference
+        named = {
+            part
+            for length in lengths
+            for start in range(len(text) - length + 1)
+            if (part := text[start : start + length]) in ids
+        }
+        if named:
+            of_line[line.line_id] = tuple(sorted(named))
+        for one in named:
+            of_payout.setdefault(one, []).append(line)
+    return BankIndex(of_line, of_payout)
 
 
 def compare_payouts(scope: Scope, settlement: Settlement, today: date) -> LevelResult:
@@ -85,14 +115,22 @@ def deposit_dates(
 
 def _settled(tally: Tally, scope: Scope, settlement: Settlement, today: date) -> tuple[int, int]:
     """Tenders with a processor against payout entries, by tender id. Gives both populations."""
-    with_processor = pc.not_equal(pc.fill_null(settlement.tenders["processor"], ""), "")
-    lefts = moved_items(settlement.tenders.filter(with_processor))
-    entries = settlement.payout_entries.to_pylist()
+    settled = _agreed(settlement)
+    tally.match(len(settled), len(settled), cases=len(settled))
+    tenders = settlement.tenders.filter(
+        pc.invert(pc.is_in(_keys(settlement.tenders), value_set=settled))
+    )
+    with_processor = pc.not_equal(pc.fill_null(tenders["processor"], ""), "")
+    lefts = moved_items(tenders.filter(with_processor))
+    others = settlement.payout_entries.filter(
+        pc.invert(pc.is_in(_entry_keys(settlement.payout_entries), value_set=settled))
+    )
+    entries = others.to_pylist()
     settling = [row for row in entries if row["entry_type"] in SETTLED_TYPES]
     tally.explain_many(rights=len(entries) - len(settling))  # fees, holds: no tender by nature
     rights = [_entry_item(row) for row in settling]
     found = match(lefts, rights)
-    fees = _fees(settlement.tenders, settling)
+    fees = _fees(tenders, settling)
     for pair in found.matches:
         _compare_pair(tally, scope, pair, fees)
     for item, _ in found.left_twice:
@@ -107,7 +145,44 @@ def _settled(tally: Tally, scope: Scope, settlement: Settlement, today: date) ->
         else:
             message = f"{item.label} settles {item.key}, which we do not hold"
             tally.record(_break(scope, "D02", item, message), rights=1)
-    return len(lefts), len(entries)
+    return len(settled) + len(lefts), len(settled) + len(entries)
+
+
+def _agreed(settlement: Settlement) -> pa.Array:
+    """Keys of tenders that moved and of one entry each, alone under their key, equal in gross and fee.
+
+    Exact keys are matched before anything else (R-14.2), so the rest is compared without them.
+    """
+    ours: dict[str, tuple[int, int] | None] = {}
+    tenders = settlement.tenders
+    columns = ("state", "event", "processor", "amount_minor", "tip_minor", "fee_minor")
+    given = (tenders[name].to_pylist() for name in columns)
+    for key, state, event, processor, amount, tip, fee in zip(
+        _keys(tenders).to_pylist(), *given, strict=True
+    ):
+        moved = processor and (state == "captured" or (state == "pending" and event == "refund"))
+        found = (amount + (tip or 0), fee or 0) if moved and key not in ours else None
+        ours[key] = found
+    theirs: dict[str, tuple[int, int] | None] = {}
+    entries = settlement.payout_entries
+    given = (entries[name].to_pylist() for name in ("entry_type", "gross_minor", "fee_minor"))
+    for key, kind, gross, fee in zip(_entry_keys(entries).to_pylist(), *given, strict=True):
+        settles = key is not None and kind in SETTLED_TYPES
+        theirs[key] = (gross, fee or 0) if settles and key not in theirs else None
+    agreed = [key for key, found in ours.items() if found is not None and theirs.get(key) == found]
+    return pa.array(agreed, pa.string())
+
+
+def _keys(tenders: pa.Table) -> pa.ChunkedArray:
+    """`tender_key` of every row."""
+    return pc.binary_join_element_wise(tenders["event"], tenders["tender_id"], ":")
+
+
+def _entry_keys(entries: pa.Table) -> pa.ChunkedArray:
+    """Key of the tender that an entry names; null where it names none."""
+    event = pc.if_else(pc.equal(entries["entry_type"], "refund"), "refund", "payment")
+    tender = pc.if_else(pc.equal(entries["tender_id"], ""), None, entries["tender_id"])
+    return pc.binary_join_element_wise(event, tender, ":")
 
 
 def _compare_pair(
@@ -196,8 +271,17 @@ def _banked(tally: Tally, scope: Scope, settlement: Settlement, today: date) -> 
         return 0, 0
     rows = [row for row in settlement.payouts.to_pylist() if row["state"] != "failed"]
     ids = [str(row["payout_id"]) for row in rows]
-    lefts = [_payout_item(row) for row in rows]
-    found = match(lefts, _bank_items(scope, settlement.bank_lines, ids), window=BANK_WINDOW)
+    index = settlement.index
+    if index is None:
+        index = bank_index(settlement.bank_lines, ids)
+    arrived = _arrived(rows, index)
+    tally.match(len(arrived), len(arrived), cases=len(arrived))
+    lefts = [_payout_item(row) for row in rows if row["payout_id"] not in arrived]
+    if not lefts:
+        return len(rows), len(arrived)
+    taken = set(arrived.values())
+    lines = [line for line in settlement.bank_lines if line.line_id not in taken]
+    found = match(lefts, _bank_items(scope, lines, frozenset(ids), index), window=BANK_WINDOW)
     for pair in found.matches:
         if not pair.difference_minor:
             tally.match()
@@ -219,7 +303,26 @@ def _banked(tally: Tally, scope: Scope, settlement: Settlement, today: date) -> 
         message = f"{item.label} is not at the bank" + ("" if is_due else " yet")
         missing = _break(scope, "D01" if is_due else "D05", item, message)
         tally.record(msgspec.structs.replace(missing, is_explained=not is_due), lefts=1)
-    return len(rows), sum(len(pair.right) for pair in found.matches) + len(found.right_twice)
+    rights = sum(len(pair.right) for pair in found.matches) + len(found.right_twice)
+    return len(rows), len(arrived) + rights
+
+
+def _arrived(rows: Sequence[dict[str, Any]], index: BankIndex) -> dict[str, str]:
+    """Payout id -> the one bank line that names it and nothing else, to the same amount.
+
+    A reference is matched before anything else (R-14.2), so the rest is compared without them.
+    """
+    wanted: dict[str, int | None] = {}
+    for row in rows:
+        payout = row["payout_id"]
+        wanted[payout] = None if payout in wanted else row["net_minor"]
+    return {
+        payout: lines[0].line_id
+        for payout, net in wanted.items()
+        if len(lines := index.of_payout.get(payout, ())) == 1
+        and len(index.of_line[lines[0].line_id]) == 1
+        and lines[0].amount_minor == net
+    }
 
 
 def _break(scope: Scope, code: str, item: Item, message: str) -> Break:
@@ -264,15 +367,19 @@ def _payout_item(row: dict[str, Any]) -> Item:
 
 
 def _bank_items(
-    scope: Scope, lines: Sequence[BankLine], payout_ids: Sequence[str] = ()
+    scope: Scope,
+    lines: Sequence[BankLine],
+    payout_ids: Collection[str] = (),
+    index: BankIndex | None = None,
 ) -> list[Item]:
-    """Bank lines; one whose reference names a payout takes its key (tier 1)."""
+    """Bank lines; one whose reference names one of these payouts takes its key (tier 1)."""
     items = []
     for line in lines:
-        named = [payout for payout in payout_ids if payout and payout in line.reference]
+        named = index.of_line.get(line.line_id, ()) if index else ()
+        own = [one for one in named if one in payout_ids]
         items.append(
             Item(
-                key=f"payout:{named[0]}" if len(named) == 1 else f"bank:{line.line_id}",
+                key=f"payout:{own[0]}" if len(own) == 1 else f"bank:{line.line_id}",
                 amount_minor=line.amount_minor,
                 currency=scope.currency,
                 store="",

@@ -34,7 +34,7 @@ class Control(msgspec.Struct, frozen=True, kw_only=True):
 
 def pos_total(control: Control) -> int:
     """The POS side of the store-day equation: what the source lists as closed (R-14.5)."""
-    return sum(_listed_total(row) for row in _latest(control).values())
+    return sum(listed_total(row) for row in _latest(control).values())
 
 
 def compare_records(control: Control, sales: pa.Table) -> LevelResult:
@@ -115,7 +115,7 @@ def _compare_record(
     tally: Tally, control: Control, listed: Listed, held: dict[str, Any] | None
 ) -> None:
     """One listed sale: held as listed, older, newer, under another day, or not at all."""
-    scope, total, key = control.scope, _listed_total(listed), listed.object_id
+    scope, total, key = control.scope, listed_total(listed), listed.object_id
     missing = "D16" if key in control.quarantined else "D01"
     theirs = f"{listed.state} v{listed.version}, {listed.total_minor}"
     if held is None:
@@ -186,7 +186,7 @@ def _compare_total(
 ) -> None:
     same = listed is not None and listed.version == row["version_rank"]
     stated = row["source_total_minor"]
-    theirs = _listed_total(listed) if listed is not None and same else stated
+    theirs = listed_total(listed) if listed is not None and same else stated
     if ours == theirs == stated:
         return tally.match()
     key = row["sale_id"]
@@ -230,7 +230,7 @@ def _is_own(row: Mapping[str, Any], control: Control) -> bool:
     return bool(row["business_date"] == control.scope.business_date)
 
 
-def _listed_total(row: Listed) -> int:
+def listed_total(row: Listed) -> int:
     return row.total_minor if row.state.lower() in CLOSED_STATES else 0
 
 

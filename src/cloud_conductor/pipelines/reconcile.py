@@ -2,12 +2,16 @@
 
 Levels L1, L2, L3 and L5 are worked out per store-day, L4 per store, L6 once per organisation; here
 they are added up. Nothing is written but the breaks found, which keep their id and age.
+
+A long span is read in windows. Store-days whose two sides are equal as sets are settled by that;
+only the others are looked at record by record (accounting.agreed, accounting.sifting).
 """
 
 import logging
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 
 import msgspec
 import pyarrow as pa
@@ -15,42 +19,39 @@ import pyarrow.compute as pc
 
 from cloud_conductor.accounting import flow, journal, returned
 from cloud_conductor.accounting.breaks import LEVELS, Break, Level, Scope
+from cloud_conductor.accounting.collected import collected
 from cloud_conductor.accounting.custody import custody_gaps
 from cloud_conductor.accounting.equation import Equation, ledger_totals, store_day_equation
-from cloud_conductor.accounting.facts import DayFacts, split
-from cloud_conductor.accounting.level_books import compare_books
+from cloud_conductor.accounting.facts import DayFacts, StoreDay, present_days, split
 from cloud_conductor.accounting.level_ledger import (
     Booked,
     LedgerSide,
-    Pairing,
     compare_ledger,
     pair_documents,
 )
-from cloud_conductor.accounting.level_payouts import Settlement, compare_payouts
+from cloud_conductor.accounting.level_payouts import Settlement, bank_index, compare_payouts
 from cloud_conductor.accounting.level_sales import (
-    Control,
-    compare_records,
-    compare_totals,
     pos_total,
 )
-from cloud_conductor.accounting.level_tenders import compare_tenders
 from cloud_conductor.accounting.levels import LevelResult, combined, not_connected
+from cloud_conductor.accounting.sifting import Sieve
 from cloud_conductor.conform.span import span_facts
 from cloud_conductor.domain.errors import ConductorError
+from cloud_conductor.domain.journal import JournalEntry
 from cloud_conductor.domain.schemas import TABLES
-from cloud_conductor.domain.stores import Store
 from cloud_conductor.pipelines.close import (
     BANK_DAYS,
+    WINDOW,
     CloseDeps,
     bank_lines,
     closed_dates,
     control_rows,
     quarantined_ids,
+    windows,
 )
-from cloud_conductor.ports.ledger import BankLine, LedgerDocument
-from cloud_conductor.ports.pos import Listed
+from cloud_conductor.pipelines.window import Window
+from cloud_conductor.ports.ledger import BankLine
 from cloud_conductor.state import accounting as books
-from cloud_conductor.state.accounting import EntryRow
 
 log = logging.getLogger("conductor")
 
@@ -60,6 +61,11 @@ SETTLED_WITHIN = timedelta(days=14)  # payouts of a tender come this much later 
 SHIFTS_WITHIN = timedelta(days=7)  # a drawer's shift before the first one compared
 IN_LEDGER = ("sending", "posted", "dead")
 IN_BOOKS = ("draft", "approved", "pending", "sending", "posted", "dead")
+TENDER_COLUMNS = (
+    "store", "business_date", "event", "tender_id", "tender_type", "processor", "state", "currency",
+    "amount_minor", "tip_minor", "fee_minor",
+)  # fmt: skip
+_NO_TENDERS = TABLES["tenders"].empty_table().select(TENDER_COLUMNS)
 EVERY_STORE = "*"  # scope of a level that looks at a whole organisation
 CONTROL_ROLES = ("clearing", "undeposited_cash", "gift_card_liability", "tips_payable")
 
@@ -83,62 +89,51 @@ class Reconciliation(msgspec.Struct, frozen=True):
         return all(level.state == "green" for level in self.levels) and not self.unexplained_minor
 
 
-class _Held(msgspec.Struct, frozen=True):
-    """What we hold: facts of the span by date, settlements around it, the books, quarantine."""
+@dataclass
+class _Sum:
+    """What the windows of a span add up to.
 
-    facts: Mapping[date, Mapping[str, Mapping[str, pa.Table]]]
-    settled: Mapping[str, Mapping[str, pa.Table]]
-    booked: Sequence[EntryRow]
-    by_day: Mapping[tuple[str, str], Sequence[EntryRow]]
-    quarantined: frozenset[str]
-    over_returned: Mapping[tuple[str, date], Sequence[Break]]
-    custody_gaps: Mapping[tuple[str, date], Sequence[journal.EntryFinding]]
+    levels: per level, one result a window. pos: store-day -> what its source lists. collected:
+    posting key of a SALES entry in the books -> its store-day and what it says was collected.
+    tenders: all of the span, as far as L4 looks at them.
+    """
 
-    def of_store(self, table: str, store: str) -> pa.Table:
-        """Rows of one store over all dates of the span."""
-        parts = [one[store][table] for one in self.facts.values() if table in one.get(store, ())]
-        return pa.concat_tables([TABLES[table].empty_table(), *parts])
+    levels: dict[Level, list[LevelResult]] = field(default_factory=lambda: defaultdict(list))
+    pos: dict[tuple[str, date], int] = field(default_factory=dict)
+    collected: dict[str, tuple[str, date, int]] = field(default_factory=dict)
+    tenders: list[pa.Table] = field(default_factory=list)
 
-    def is_bare(self, control: Control) -> bool:
-        """Nothing to compare: no facts, no entries, and the source lists nothing either."""
-        scope = control.scope
-        return (
-            control.rows == []
-            and scope.store not in self.facts[scope.business_date]
-            and (scope.store, scope.business_date.isoformat()) not in self.by_day
-        )
+    def add(self, scopes: Mapping[tuple[str, date], Sequence[LevelResult]]) -> None:
+        by_level: dict[Level, list[LevelResult]] = defaultdict(list)
+        for results in scopes.values():
+            for result in results:
+                by_level[result.level].append(result)
+        for level, found in by_level.items():
+            self.levels[level].append(combined(found))
 
 
 def reconcile(deps: CloseDeps, dates: Sequence[date]) -> Reconciliation:
     """All levels for the store-days of `dates` (sorted, not empty) that have ended."""
     now = deps.clock.now()
-    held = _held(deps, dates)
-    scopes: dict[tuple[str, date], list[LevelResult]] = defaultdict(list)
-    controls: dict[tuple[str, date], Control] = {}
-    bank = _try_bank(deps, dates)
-    listed = control_rows(deps, deps.stores, dates[0], dates[-1])
     known = _scopes_with_breaks(deps)
-    for store in deps.stores:
-        ended = [one for one in dates if store.day_interval(one)[1] <= now]
-        if not ended:
-            continue
-        wide = {name: held.of_store(name, store.store) for name in ("sales", "tenders")}
-        for one in ended:
-            control = _control(store, one, listed[store.store], held.quarantined)
-            key = (store.store, one)
-            controls[key] = control
-            if not held.is_bare(control) or key in known:
-                scopes[key] += _store_day_levels(deps, store, control, held, wide)
-        level = _payout_level(store, ended, held, bank, today=store.local_date(now))
-        scopes[store.store, ended[-1]].append(level)
-    pairing, ledger_level = _ledger_level(deps, dates, held)
-    scopes[EVERY_STORE, dates[-1]].append(ledger_level)
-    levels = tuple(_over_all(level, scopes) for level in LEVELS)
+    total = _Sum()
+    for window in windows(dates):
+        scopes = _store_days(deps, window, now, known, total)
+        total.add(scopes)
+        flow.record_all(deps.books, scopes, (window[0], window[-1]))
+    last: dict[tuple[str, date], list[LevelResult]] = dict(_payout_levels(deps, dates, total))
+    ledger_level, totals = _ledger_level(deps, dates, total)
+    last[EVERY_STORE, dates[-1]] = [ledger_level]
+    total.add(last)
+    flow.record_all(deps.books, last, (dates[0], dates[-1]))
+    levels = tuple(
+        combined(total.levels[level] or [not_connected(level, "no store-day has ended")])
+        for level in LEVELS
+    )
     breaks = tuple(found for level in levels for found in level.breaks)
     is_read = ledger_level.state != "not_connected"
-    equations = tuple(_equations(controls, breaks, pairing)) if is_read else ()
+    equations = tuple(_equations(total.pos, breaks, totals)) if is_read else ()
     outcome = Reconciliation(levels=levels, equations=equations, breaks=breaks)
-    flow.record_all(deps.books, scopes, (dates[0], dates[-1]))
     log.info(
         "reconcile.finished",
         extra={
@@ -152,37 +147,57 @@ def reconcile(deps: CloseDeps, dates: Sequence[date]) -> Reconciliation:
     return outcome
 
 
-def _over_all(
-    level: Level, scopes: Mapping[tuple[str, date], Sequence[LevelResult]]
-) -> LevelResult:
-    found = [one for results in scopes.values() for one in results if one.level == level]
-    return combined(found or [not_connected(level, "no store-day has ended")])
+def _store_days(
+    deps: CloseDeps,
+    dates: Sequence[date],
+    now: datetime,
+    known: Collection[tuple[str, date]],
+    total: _Sum,
+) -> dict[tuple[str, date], list[LevelResult]]:
+    """L1, L2, L3 and L5 of a window's store-days that have ended."""
+    window = _window(deps, dates, now, total)
+    scopes: dict[tuple[str, date], list[LevelResult]] = {}
+    for store in deps.stores:
+        for one in dates:
+            if store.day_interval(one)[1] > now:
+                continue
+            control = window.control(store, one)
+            key = (store.store, one)
+            if control.rows is not None:
+                total.pos[key] = pos_total(control)
+            if not window.is_bare(control) or key in known:
+                scopes[key] = list(window.levels(store, control))
+    return scopes
 
 
-def _held(deps: CloseDeps, dates: Sequence[date]) -> _Held:
-    lake = deps.conform.lake
+def _window(deps: CloseDeps, dates: Sequence[date], now: datetime, total: _Sum) -> Window:
     with deps.lake_lock():
-        whole = span_facts(lake, dates)
-        facts = {one: split(_of_date(whole, one)) for one in dates}
-        settled = {
-            name: lake.read(name, _around(lake.dates(name), dates, SETTLED_WITHIN))
-            for name in ("payouts", "payout_entries")
-        }
-        taken = _around(lake.dates("tenders"), dates, 2 * SETTLED_WITHIN)
-        settled["tenders"] = lake.read("tenders", taken)
-        over = _over_returned(deps, facts)
+        whole = span_facts(deps.conform.lake, dates)
+        over = _over_returned(deps, whole)
         gaps = _custody_gaps(deps, dates)
+    total.tenders.append(whole["tenders"].select(TENDER_COLUMNS))
+    present = present_days(whole)
+    quarantined = quarantined_ids(deps)
+    days = [
+        StoreDay.of(store, one, processor=deps.processors.get(store.source, ""))
+        for store in deps.stores
+        for one in dates
+        if (store.store, one) in present and store.day_interval(one)[1] <= now
+    ]
+    booked: dict[tuple[str, date], list[JournalEntry]] = {}
+    stores = [store.store for store in deps.stores]
     with deps.books.engine.connect() as connection:
-        booked = books.entries(connection, states=IN_BOOKS)
-    by_day: dict[tuple[str, str], list[EntryRow]] = defaultdict(list)
-    for row in booked:
-        by_day[row.store, row.business_date].append(row)
-    return _Held(
-        facts=facts,
-        settled=split(settled),
+        for key, entry in books.booked_on(connection, stores, dates[0], dates[-1], IN_BOOKS):
+            booked.setdefault((entry.store, entry.business_date), []).append(entry)
+            if entry.kind == "SALES":
+                total.collected[key] = (entry.store, entry.business_date, collected(entry))
+    return Window(
+        deps=deps,
+        whole=whole,
+        facts=DayFacts.of_span(days, whole, quarantined=quarantined),
         booked=booked,
-        by_day=dict(by_day),
-        quarantined=quarantined_ids(deps),
+        listed=control_rows(deps, deps.stores, dates[0], dates[-1]),
+        quarantined=quarantined,
         over_returned=over,
         custody_gaps=gaps,
     )
@@ -202,12 +217,12 @@ def _custody_gaps(
 
 
 def _over_returned(
-    deps: CloseDeps, facts: Mapping[date, Mapping[str, Mapping[str, pa.Table]]]
+    deps: CloseDeps, facts: Mapping[str, pa.Table]
 ) -> dict[tuple[str, date], list[Break]]:
     """Store-day -> what came back on it beyond what was sold, whenever that was (INV-07)."""
     lake = deps.conform.lake
     found: list[returned.Sold] = []
-    sales = sorted({one for rows in _all(facts, "sale_lines") for one in returned.originals(rows)})
+    sales = returned.originals(facts["sale_lines"])
     if sales:
         columns: Sequence[str] = returned.LINE_COLUMNS
         sold = lake.read("sale_lines", columns=columns, where=("sale_id", sales))
@@ -220,7 +235,7 @@ def _over_returned(
                 ]
             )
         )
-    payments = sorted({one for rows in _all(facts, "tenders") for one in returned.paid_back(rows)})
+    payments = returned.paid_back(facts["tenders"])
     if payments:
         columns = returned.TENDER_COLUMNS
         paid = lake.read("tenders", columns=columns, where=("tender_id", payments))
@@ -240,12 +255,6 @@ def _over_returned(
     return dict(by_day)
 
 
-def _all(
-    facts: Mapping[date, Mapping[str, Mapping[str, pa.Table]]], table: str
-) -> Iterable[pa.Table]:
-    return [one[table] for stores in facts.values() for one in stores.values() if table in one]
-
-
 def dates_with_breaks(deps: CloseDeps, *, since: date) -> list[date]:
     """Business dates from `since` on with a break that is not verified as gone, sorted."""
     found = {one for _, one in _scopes_with_breaks(deps) if one >= since}
@@ -263,127 +272,110 @@ def _scopes_with_breaks(deps: CloseDeps) -> set[tuple[str, date]]:
     }
 
 
-def _of_date(whole: Mapping[str, pa.Table], business_date: date) -> dict[str, pa.Table]:
-    day = pa.scalar(business_date, pa.date32())
-    return {name: rows.filter(pc.equal(rows["business_date"], day)) for name, rows in whole.items()}
-
-
 def _around(present: Sequence[date], dates: Sequence[date], within: timedelta) -> list[date]:
     """Partitions within a time of the dates. A payout near them names tenders still older."""
     return [one for one in present if dates[0] - within <= one <= dates[-1] + within]
 
 
-def _control(
-    store: Store,
-    business_date: date,
-    listed: Mapping[date, Sequence[Listed]] | None,
-    quarantined: frozenset[str],
-) -> Control:
-    return Control(
-        scope=Scope(store=store.store, business_date=business_date, currency=store.currency),
-        interval=store.day_interval(business_date),
-        rows=None if listed is None else list(listed.get(business_date, ())),
-        quarantined=quarantined,
-    )
-
-
-def _store_day_levels(
-    deps: CloseDeps,
-    store: Store,
-    control: Control,
-    held: _Held,
-    wide: Mapping[str, pa.Table],
-) -> Iterable[LevelResult]:
-    """L1, L2, L3 and L5. wide: the store's sales and tenders over all dates of the span."""
-    scope = control.scope
-    day = DayFacts.of(
-        store,
-        scope.business_date,
-        held.facts[scope.business_date].get(store.store, {}),
-        processor=deps.processors.get(store.source, ""),
-        quarantined=held.quarantined,
-    )
-    children = {name: getattr(day, name) for name in ("sale_lines", "sale_services", "sale_taxes")}
-    yield compare_records(control, wide["sales"])
-    over = held.over_returned.get((scope.store, scope.business_date), ())
-    yield compare_totals(control, day.sales, children, over)
-    yield (
-        compare_tenders(
-            scope,
-            day.of_closed_sales(day.sale_tenders),
-            wide["tenders"],
-            quarantined=held.quarantined,
+def _payout_levels(
+    deps: CloseDeps, dates: Sequence[date], total: _Sum
+) -> Iterator[tuple[tuple[str, date], list[LevelResult]]]:
+    """L4 of every store: tenders of the dates, in whatever payout they were settled."""
+    now = deps.clock.now()
+    lake = deps.conform.lake
+    with deps.lake_lock():
+        settled = {
+            name: lake.read(name, _around(lake.dates(name), dates, SETTLED_WITHIN))
+            for name in ("payouts", "payout_entries")
+        }
+        near = _around(lake.dates("tenders"), dates, 2 * SETTLED_WITHIN)
+        known = lake.read("tenders", near, columns=("store", "tender_id"))
+    bank = _try_bank(deps, dates)
+    index = bank_index(bank, settled["payouts"]["payout_id"].to_pylist()) if bank else None
+    of_store = split(settled | {"tenders": pa.concat_tables(total.tenders), "known": known})
+    for store in deps.stores:
+        ended = [one for one in dates if store.day_interval(one)[1] <= now]
+        if not ended:
+            continue
+        rows = of_store.get(store.store, {})
+        scope = Scope(store=store.store, business_date=ended[-1], currency=store.currency)
+        settlement = Settlement(
+            tenders=rows.get("tenders", _NO_TENDERS),
+            payouts=rows.get("payouts", TABLES["payouts"].empty_table()),
+            payout_entries=rows.get("payout_entries", TABLES["payout_entries"].empty_table()),
+            known=frozenset(rows["known"]["tender_id"].to_pylist() if "known" in rows else ()),
+            bank_lines=bank,
+            index=index,
         )
-        if store.source in deps.pos
-        else not_connected("L3", "an export has no second record of its payments")
-    )
-    entries = journal.day_entries(day, deps.accounts, fees_at=deps.fees_at)
-    gaps = held.custody_gaps.get((scope.store, scope.business_date), ())
-    entries = msgspec.structs.replace(entries, findings=(*entries.findings, *gaps))
-    booked = [
-        row.entry for row in held.by_day.get((scope.store, scope.business_date.isoformat()), ())
-    ]
-    total = int(pc.sum(day.closed_sales["total_minor"], min_count=0).as_py())
-    yield compare_books(scope, entries, booked, sales_total_minor=total)
-
-
-def _payout_level(
-    store: Store,
-    dates: Sequence[date],
-    held: _Held,
-    bank: Sequence[BankLine] | None,
-    *,
-    today: date,
-) -> LevelResult:
-    """L4 of a store: tenders of the dates, in whatever payout they were settled."""
-    scope = Scope(store=store.store, business_date=dates[-1], currency=store.currency)
-    near = {
-        name: held.settled.get(store.store, {}).get(name, TABLES[name].empty_table())
-        for name in ("tenders", "payouts", "payout_entries")
-    }
-    settlement = Settlement(
-        tenders=held.of_store("tenders", store.store),
-        payouts=near["payouts"],
-        payout_entries=near["payout_entries"],
-        known=frozenset(near["tenders"]["tender_id"].to_pylist()),
-        bank_lines=bank,
-    )
-    return compare_payouts(scope, settlement, today)
+        level = compare_payouts(scope, settlement, store.local_date(now))
+        yield (store.store, ended[-1]), [level]
 
 
 def _ledger_level(
-    deps: CloseDeps, dates: Sequence[date], held: _Held
-) -> tuple[Pairing, LevelResult]:
-    """L6 of a window around the dates: whatever is dated in it, ours and others'."""
+    deps: CloseDeps, dates: Sequence[date], total: _Sum
+) -> tuple[LevelResult, dict[tuple[str, date], int]]:
+    """L6 of a window around the dates: whatever is dated in it, ours and others'.
+
+    And store-day -> what the ledger says was collected on it.
+    """
     start, end = dates[0] - LEDGER_BEFORE, dates[-1] + LEDGER_AFTER
-    booked = [
-        Booked(row.posting_key, row.state, row.entry)
-        for row in held.booked
-        if row.state in IN_LEDGER and start <= row.entry.ledger_date < end
-    ]
-    documents = _try_documents(deps, start, end)
     last, before = end - timedelta(days=1), start - timedelta(days=1)
+    with deps.books.engine.connect() as connection:
+        heads = {
+            one.posting_key: one for one in books.ledger_heads(connection, start, last, IN_LEDGER)
+        }
+    sieve = Sieve(heads)
+    is_read = _sift(deps, sieve, start, end)
+    entries = _entries_in_doubt(deps, sieve) if is_read else {}
+    booked = [Booked(key, heads[key].state, entry) for key, entry in entries.items()]
+    documents = sieve.documents(entries)
+    settled = sieve.settled.keys() - entries.keys()
     ledger = deps.books.ledger
+    moved = Counter(sieve.moved)
+    for document in documents:
+        for line in document.lines if document.status == "posted" else ():
+            moved[line.account_code] -= line.amount_minor
     side = LedgerSide(
-        documents=documents,
+        documents=documents if is_read else None,
         control_accounts=deps.accounts.accounts(*CONTROL_ROLES),
         on=last,
-        trial_balance=ledger.trial_balance(last) if documents is not None else None,
-        opening=ledger.trial_balance(before) if documents is not None else {},
+        trial_balance=ledger.trial_balance(last) if is_read else None,
+        opening=ledger.trial_balance(before) if is_read else {},
+        settled=len(settled),
+        settled_moved=moved,
+        stores=frozenset(one.store for one in heads.values()),
     )
     currency = deps.stores[0].currency if deps.stores else "USD"
-    return (
-        pair_documents(booked, documents or ()),
-        compare_ledger(booked, side, currency=currency),
-    )
+    totals = ledger_totals(pair_documents(booked, documents))
+    for key in settled & total.collected.keys():
+        store, on, minor = total.collected[key]
+        totals[store, on] = totals.get((store, on), 0) + minor
+    return compare_ledger(booked, side, currency=currency), totals
 
 
-def _try_documents(deps: CloseDeps, start: date, end: date) -> list[LedgerDocument] | None:
+def _sift(deps: CloseDeps, sieve: Sieve, start: date, end: date) -> bool:
+    """Read every document dated in [start, end), a window at a time; False when it cannot be."""
     try:
-        return deps.books.ledger.documents(start, end)
+        while start < end:
+            stop = min(start + WINDOW, end)
+            sieve.take(deps.books.ledger.documents(start, stop))
+            start = stop
     except ConductorError as error:
         log.warning("ledger.unread", extra={"fields": {"error": str(error)}})
-        return None
+        return False
+    return True
+
+
+def _entries_in_doubt(deps: CloseDeps, sieve: Sieve) -> dict[str, JournalEntry]:
+    """Entries that have to be looked at one by one, by posting key."""
+    doubtful = sieve.doubtful()
+    dates = {one.isoformat() for one in sieve.foreign_dates()}
+    near = [key for key, head in sieve.heads.items() if head.ledger_date in dates]
+    with deps.books.engine.connect() as connection:
+        keys = sorted(doubtful | set(near))
+        found = {row.posting_key: row.entry for row in books.entries(connection, keys=keys)}
+    copied = sieve.copied({key: found[key] for key in near})
+    return {key: entry for key, entry in found.items() if key in doubtful or key in copied}
 
 
 def _try_bank(deps: CloseDeps, dates: Sequence[date]) -> list[BankLine] | None:
@@ -397,17 +389,19 @@ def _try_bank(deps: CloseDeps, dates: Sequence[date]) -> list[BankLine] | None:
 
 
 def _equations(
-    controls: Mapping[tuple[str, date], Control], breaks: Sequence[Break], pairing: Pairing
-) -> Iterable[Equation]:
+    pos: Mapping[tuple[str, date], int],
+    breaks: Sequence[Break],
+    totals: Mapping[tuple[str, date], int],
+) -> Iterator[Equation]:
     """R-14.5 for every store-day whose source could be asked."""
-    totals = ledger_totals(pairing)
-    for (store, business_date), control in sorted(controls.items()):
-        if control.rows is None:
-            continue
+    by_day: dict[tuple[str, date], list[Break]] = defaultdict(list)
+    for found in breaks:
+        by_day[found.store, found.business_date].append(found)
+    for (store, business_date), minor in sorted(pos.items()):
         yield store_day_equation(
             store,
             business_date,
-            pos_minor=pos_total(control),
+            pos_minor=minor,
             ledger_minor=totals.get((store, business_date), 0),
-            breaks=breaks,
+            breaks=by_day.get((store, business_date), ()),
         )

@@ -4,14 +4,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from operator import itemgetter
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from sqlalchemy import (
     Connection,
     Engine,
-    Result,
     Table,
     and_,
     bindparam,
@@ -25,6 +23,7 @@ from sqlalchemy import (
 
 from cloud_conductor.domain import audit
 from cloud_conductor.domain.audit import Act
+from cloud_conductor.domain.journal import JournalEntry
 from cloud_conductor.state.accounting_rows import (
     IDENTITY,
     AuditRow,
@@ -36,22 +35,23 @@ from cloud_conductor.state.accounting_rows import (
     EntryPlace,
     EntryRow,
     LevelRow,
+    decode_entry,
     identity_of,
     to_us,
 )
+from cloud_conductor.state.driver import parts, rows_of, run_many
 from cloud_conductor.state.tables.accounting import AUDIT, BATCH, BREAK, DAY, ENTRY, HEAD, LEVEL
 
 __all__ = [
-    "AuditRow", "BatchRow", "BlockedEntry", "BreakRow", "DayRow", "EntryHead", "EntryPlace", "EntryRow", "LevelRow", "Writer",
-    "audit_head", "audit_rows", "batch", "blocked_entries", "break_history", "current_breaks", "dates_in", "day",
-    "day_states", "days", "entries", "entries_of_batches", "entries_of_days", "entry_counts", "has_entries", "heads",
-    "identity_of", "levels", "move_days", "open_batches", "posted_mappings", "present_keys", "to_us", "unread_keys",
-    "versions", "versions_of", "writing",
+    "AuditRow", "BatchRow", "BlockedEntry", "BreakRow", "DayRow", "EntryHead", "EntryPlace",
+    "EntryRow", "LevelRow", "Writer", "audit_head", "audit_rows", "batch", "blocked_entries",
+    "booked_on", "break_history", "current_breaks", "dates_in", "day", "day_states", "days",
+    "entries", "entries_of_batches", "entries_of_days", "entry_counts", "has_entries", "heads",
+    "identity_of", "ledger_heads", "levels", "move_days", "open_batches", "posted_mappings",
+    "present_keys", "to_us", "unread_keys", "versions", "versions_of", "writing",
 ]  # fmt: skip
 
 _HEAD_ID = 1
-_Row = TypeVar("_Row", bound=msgspec.Struct)
-_Item = TypeVar("_Item")
 KEYS_PER_QUERY_MAX = 500
 """SQLite takes at most 999 values in one statement on old builds."""
 
@@ -71,7 +71,7 @@ class Writer:
         if rows:
             names = rows[0].__struct_fields__
             values = [msgspec.structs.astuple(row) for row in rows]
-            _many(self.connection, insert(table), names, values)
+            run_many(self.connection, insert(table), names, values)
 
     def update_entry(self, posting_key: str, **values: Any) -> None:
         self.update_entries(tuple(values), [(posting_key, *values.values())])
@@ -83,7 +83,7 @@ class Writer:
         given: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names}
         statement = update(ENTRY).where(ENTRY.c.posting_key == bindparam("of_key")).values(**given)
         order = ["of_key", *(f"new_{name}" for name in names)]
-        changed = _many(self.connection, statement, order, rows)
+        changed = run_many(self.connection, statement, order, rows)
         assert changed == len(rows), f"{len(rows) - changed} entries vanished"
 
     def record(self, acts: Iterable[Act], at: datetime) -> None:
@@ -99,7 +99,7 @@ class Writer:
     def delete_entries(self, keys: Sequence[str]) -> None:
         if keys:
             statement = delete(ENTRY).where(ENTRY.c.posting_key == bindparam("of_key"))
-            _many(self.connection, statement, ["of_key"], [(key,) for key in keys])
+            run_many(self.connection, statement, ["of_key"], [(key,) for key in keys])
 
     def update_batch(self, batch_id: str, **values: Any) -> None:
         self.connection.execute(update(BATCH).where(BATCH.c.batch_id == batch_id).values(**values))
@@ -116,7 +116,7 @@ class Writer:
             DAY.c.store == bindparam("of_store"), DAY.c.business_date == bindparam("of_date")
         )
         named = [(row.store, row.business_date) for row in rows]
-        _many(self.connection, delete(DAY).where(key), ["of_store", "of_date"], named)
+        run_many(self.connection, delete(DAY).where(key), ["of_store", "of_date"], named)
         self.insert(DAY, rows)
 
     def put_levels(self, rows: Sequence[LevelRow]) -> None:
@@ -130,7 +130,7 @@ class Writer:
         )
         named = [(row.store, row.business_date, row.level) for row in rows]
         order = ["of_store", "of_date", "of_level"]
-        _many(self.connection, delete(LEVEL).where(key), order, named)
+        run_many(self.connection, delete(LEVEL).where(key), order, named)
         self.insert(LEVEL, rows)
 
 
@@ -194,10 +194,10 @@ def entries(
     if batch_id is not None:
         found = found.where(ENTRY.c.batch_id == batch_id)
     if keys is None:
-        return _rows(EntryRow, connection.execute(found))
+        return rows_of(EntryRow, connection.execute(found))
     rows: list[EntryRow] = []
-    for part in _parts(keys, KEYS_PER_QUERY_MAX):
-        rows += _rows(EntryRow, connection.execute(found.where(ENTRY.c.posting_key.in_(part))))
+    for part in parts(keys, KEYS_PER_QUERY_MAX):
+        rows += rows_of(EntryRow, connection.execute(found.where(ENTRY.c.posting_key.in_(part))))
     return sorted(rows, key=lambda row: row.seq)
 
 
@@ -222,10 +222,10 @@ def heads(
     if business_date is not None:
         found = found.where(ENTRY.c.business_date == business_date.isoformat())
     if keys is None:
-        return _rows(EntryHead, connection.execute(found))
+        return rows_of(EntryHead, connection.execute(found))
     rows: list[EntryHead] = []
-    for part in _parts(keys, KEYS_PER_QUERY_MAX):
-        rows += _rows(EntryHead, connection.execute(found.where(ENTRY.c.posting_key.in_(part))))
+    for part in parts(keys, KEYS_PER_QUERY_MAX):
+        rows += rows_of(EntryHead, connection.execute(found.where(ENTRY.c.posting_key.in_(part))))
     return sorted(rows, key=lambda row: row.seq)
 
 
@@ -233,7 +233,41 @@ def blocked_entries(connection: Connection) -> list[BlockedEntry]:
     """Entries that wait for something, each with why."""
     columns = [ENTRY.c[name] for name in BlockedEntry.__struct_fields__]
     query = select(*columns).where(ENTRY.c.state == "blocked").order_by(ENTRY.c.seq)
-    return _rows(BlockedEntry, connection.execute(query))
+    return rows_of(BlockedEntry, connection.execute(query))
+
+
+def booked_on(
+    connection: Connection,
+    stores: Sequence[str],
+    first: date,
+    last: date,
+    states: Sequence[str],
+) -> Iterator[tuple[str, JournalEntry]]:
+    """(posting key, entry) of every version in these states of some stores' business dates."""
+    for part in parts(stores, KEYS_PER_QUERY_MAX):
+        query = (
+            select(ENTRY.c.posting_key, ENTRY.c.payload)
+            .where(
+                ENTRY.c.store.in_(part),
+                ENTRY.c.business_date.between(first.isoformat(), last.isoformat()),
+                ENTRY.c.state.in_(states),
+            )
+            .order_by(ENTRY.c.seq)
+        )
+        for key, payload in connection.execute(query):
+            yield key, decode_entry(payload)
+
+
+def ledger_heads(
+    connection: Connection, first: date, last: date, states: Sequence[str]
+) -> list[EntryHead]:
+    """Entries in these states whose ledger date lies from `first` to `last`."""
+    columns = [ENTRY.c[name] for name in EntryHead.__struct_fields__]
+    query = select(*columns).where(
+        ENTRY.c.ledger_date.between(first.isoformat(), last.isoformat()),
+        ENTRY.c.state.in_(states),
+    )
+    return rows_of(EntryHead, connection.execute(query.order_by(ENTRY.c.seq)))
 
 
 def has_entries(connection: Connection, state: str, organisation: str) -> bool:
@@ -261,9 +295,9 @@ def entries_of_batches(
 ) -> dict[str, list[EntryRow]]:
     """Batch -> its entries in some states."""
     found: dict[str, list[EntryRow]] = {}
-    for part in _parts(batch_ids, KEYS_PER_QUERY_MAX):
+    for part in parts(batch_ids, KEYS_PER_QUERY_MAX):
         query = select(ENTRY).where(ENTRY.c.batch_id.in_(part), ENTRY.c.state.in_(states))
-        for row in _rows(EntryRow, connection.execute(query)):
+        for row in rows_of(EntryRow, connection.execute(query)):
             found.setdefault(row.batch_id, []).append(row)
     return found
 
@@ -271,7 +305,7 @@ def entries_of_batches(
 def present_keys(connection: Connection, keys: Sequence[str]) -> set[str]:
     """Those of some posting keys that the books hold."""
     found: set[str] = set()
-    for part in _parts(keys, KEYS_PER_QUERY_MAX):
+    for part in parts(keys, KEYS_PER_QUERY_MAX):
         query = select(ENTRY.c.posting_key).where(ENTRY.c.posting_key.in_(part))
         found.update(connection.execute(query).scalars())
     return found
@@ -298,9 +332,9 @@ def versions_of(
             ENTRY.c.currency == currency,
             ENTRY.c.kind.in_(sorted({one[4] for one in some})),
         )
-        for part in _parts(sorted({one[5] for one in some}), KEYS_PER_QUERY_MAX):
+        for part in parts(sorted({one[5] for one in some}), KEYS_PER_QUERY_MAX):
             found = connection.execute(of_store.where(ENTRY.c.source_id.in_(part)))
-            rows += _rows(EntryRow, found)
+            rows += rows_of(EntryRow, found)
     known = set(identities)
     found_rows: dict[tuple[str, ...], list[EntryRow]] = {}
     for row in sorted(rows, key=lambda row: row.version):
@@ -315,7 +349,7 @@ def entries_of_days(
     """Every entry version of these stores with a business date from `first` to `last`."""
     rows: list[EntryPlace] = []
     columns = [ENTRY.c[name] for name in ("posting_key", "business_date", *IDENTITY)]
-    for part in _parts(stores, KEYS_PER_QUERY_MAX):
+    for part in parts(stores, KEYS_PER_QUERY_MAX):
         query = select(*columns).where(
             ENTRY.c.store.in_(part),
             ENTRY.c.business_date.between(first.isoformat(), last.isoformat()),
@@ -348,7 +382,7 @@ def entry_counts(connection: Connection) -> dict[tuple[str, str], int]:
 
 def batch(connection: Connection, batch_id: str) -> BatchRow | None:
     found = select(BATCH).where(BATCH.c.batch_id == batch_id)
-    return next(iter(_rows(BatchRow, connection.execute(found))), None)
+    return next(iter(rows_of(BatchRow, connection.execute(found))), None)
 
 
 def open_batches(connection: Connection, organisation: str = "") -> list[BatchRow]:
@@ -356,14 +390,14 @@ def open_batches(connection: Connection, organisation: str = "") -> list[BatchRo
     found = select(BATCH).where(BATCH.c.state == "open").order_by(BATCH.c.seq)
     if organisation:
         found = found.where(BATCH.c.organisation == organisation)
-    return _rows(BatchRow, connection.execute(found))
+    return rows_of(BatchRow, connection.execute(found))
 
 
 def day(connection: Connection, store: str, business_date: date) -> DayRow | None:
     found = select(DAY).where(
         DAY.c.store == store, DAY.c.business_date == business_date.isoformat()
     )
-    return next(iter(_rows(DayRow, connection.execute(found))), None)
+    return next(iter(rows_of(DayRow, connection.execute(found))), None)
 
 
 def days(
@@ -375,7 +409,7 @@ def days(
         found = found.where(DAY.c.business_date >= first.isoformat())
     if last is not None:
         found = found.where(DAY.c.business_date <= last.isoformat())
-    return _rows(DayRow, connection.execute(found))
+    return rows_of(DayRow, connection.execute(found))
 
 
 def day_states(connection: Connection) -> dict[str, dict[str, tuple[str, int]]]:
@@ -401,20 +435,17 @@ def move_days(
     connection: Connection, before: str, after: str, states: Sequence[str], now_us: int
 ) -> int:
     """Move store-days from one state on whose entries are in none of `states`; gives how many."""
-    left = set(
-        connection.execute(
-            select(ENTRY.c.store, ENTRY.c.business_date).where(ENTRY.c.state.in_(states)).distinct()
-        ).tuples()
-    )
+    query = select(ENTRY.c.store, ENTRY.c.business_date).where(ENTRY.c.state.in_(states))
+    left = {tuple(row) for row in connection.execute(query.distinct())}
     at = select(DAY.c.store, DAY.c.business_date).where(DAY.c.state == before)
-    done = [tuple(key) for key in connection.execute(at) if tuple(key) not in left]
+    done = [row for row in connection.execute(at) if tuple(row) not in left]
     if done:
         key = and_(
             DAY.c.store == bindparam("of_store"), DAY.c.business_date == bindparam("of_date")
         )
         statement = update(DAY).where(key).values(state=after, updated_us=now_us)
         rows = [(store, day, after, now_us) for store, day in done]
-        _many(connection, statement, ["of_store", "of_date", "state", "updated_us"], rows)
+        run_many(connection, statement, ["of_store", "of_date", "state", "updated_us"], rows)
     return len(done)
 
 
@@ -427,7 +458,7 @@ def levels(
         found = found.where(LEVEL.c.store == store)
     if business_date is not None:
         found = found.where(LEVEL.c.business_date == business_date.isoformat())
-    return _rows(LevelRow, connection.execute(found))
+    return rows_of(LevelRow, connection.execute(found))
 
 
 def current_breaks(
@@ -440,13 +471,13 @@ def current_breaks(
         found = found.where(BREAK.c.scope == scope)
     if states:
         found = found.where(BREAK.c.state.in_(states))
-    return _rows(BreakRow, connection.execute(found))
+    return rows_of(BreakRow, connection.execute(found))
 
 
 def break_history(connection: Connection, break_id: str) -> list[BreakRow]:
     """Every state row of one break, oldest first."""
     found = select(BREAK).where(BREAK.c.break_id == break_id).order_by(BREAK.c.seq)
-    return _rows(BreakRow, connection.execute(found))
+    return rows_of(BreakRow, connection.execute(found))
 
 
 def audit_rows(connection: Connection) -> Iterator[AuditRow]:
@@ -459,35 +490,3 @@ def audit_head(connection: Connection) -> tuple[int, str]:
     """Number and hash of the last record written."""
     row = connection.execute(select(HEAD).where(HEAD.c.id == _HEAD_ID)).one_or_none()
     return (0, "") if row is None else (row.audit_seq, row.audit_hash)
-
-
-def _rows(kind: type[_Row], result: Result[Any]) -> list[_Row]:
-    names = [str(name) for name in result.keys()]  # noqa: SIM118 - a method of results
-    return [kind(**dict(zip(names, row, strict=True))) for row in result]
-
-
-def _parts(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
-
-
-def _many(
-    connection: Connection,
-    statement: Any,
-    names: Sequence[str],
-    rows: Sequence[tuple[Any, ...]],
-) -> int:
-    """Run one statement for every row, values in the order of `names`; gives rows touched.
-
-    Straight to the driver: building parameters row by row cost more than the writes.
-    """
-    compiled = statement.compile(dialect=connection.dialect, column_keys=list(names))
-    order = compiled.positiontup
-    given: Any = rows
-    if order is None:
-        given = [dict(zip(names, row, strict=True)) for row in rows]
-    elif list(order) != list(names):
-        places = [names.index(name) for name in order]
-        pick = itemgetter(*places) if len(places) > 1 else lambda row: (row[places[0]],)
-        given = [pick(row) for row in rows]
-    return int(connection.exec_driver_sql(str(compiled), given).rowcount)

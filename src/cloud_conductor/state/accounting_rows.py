@@ -9,6 +9,7 @@ from cloud_conductor.domain.journal import EntryKind, JournalEntry
 from cloud_conductor.ports.ledger import DocumentType, Posting
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_entries = msgspec.json.Decoder(JournalEntry)
 IDENTITY = ("organisation", "entity", "store", "currency", "kind", "source_id")
 """Columns that the versions of one entry have in common (R-13.6), in the order of `identity_of`."""
 
@@ -56,7 +57,7 @@ class EntryRow(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def entry(self) -> JournalEntry:
         """The frozen entry: what was or will be sent."""
-        return msgspec.json.decode(self.payload, type=JournalEntry)
+        return decode_entry(self.payload)
 
     @property
     def posting(self) -> Posting:
@@ -80,6 +81,7 @@ class EntryHead(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     kind: EntryKind
     store: str
+    currency: str
     business_date: str
     ledger_date: str
     source_id: str
@@ -191,6 +193,11 @@ class AuditRow(msgspec.Struct, frozen=True):
     seq: int
     record: str
     hash: str
+
+
+def decode_entry(payload: str) -> JournalEntry:
+    """A frozen entry from its text."""
+    return _entries.decode(payload)
 
 
 def identity_of(organisation: str, entry: EntryRow | JournalEntry) -> tuple[str, ...]:
