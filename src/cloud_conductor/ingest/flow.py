@@ -7,7 +7,7 @@ durable.
 
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -19,7 +19,7 @@ from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.events import PARTITION, Event, NewEvent
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.ingest.archive import duplicate_file, raw_files
-from cloud_conductor.ingest.sweep import SweepPlan, bounds, due, window
+from cloud_conductor.ingest.sweep import SweepPlan, bounds, due, spans, window
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.log import EventLog
 from cloud_conductor.ports.objects import ObjectStore
@@ -28,10 +28,12 @@ from cloud_conductor.state import ingest as state
 
 READ_EVENTS = 1_000
 APPEND_EVENTS = 200
+SWEEP_EVENTS, SWEEP_BYTES = 2_000, 8 * 1024 * 1024  # an append of a sweep: one fsync
 ARCHIVE_EVENTS_MAX = 20_000  # per range: bounds memory, and files large enough to read well
 ARCHIVE_BYTES_MAX = 64 * 1024 * 1024
 DUPLICATES_PER_FILE_MAX = 50_000
 FETCH = "fetch"  # the name under which fetching is written down beside the swept kinds
+FETCHED = "ingest/fetch"
 ARCHIVE = "ingest/archive"
 ARCHIVE_DUPLICATES = "ingest/archive-duplicates"
 
@@ -125,22 +127,23 @@ def run_sweep(
     until, watermark = bounds(now, vendor_now)
     since, until = window(connection.plan, known.watermark, until, standing=standing)
     swept = Swept()
-    try:
-        for page in connection.adapter.sweep(kind, since, until):
-            new = _append(deps, page)
-            swept = Swept(objects=swept.objects + len(page), new=swept.new + new)
-    except ConductorError as error:
-        state.sweep_failed(deps.engine, source, kind, now=now, error=str(error))
-        raise
-    state.sweep_succeeded(
-        deps.engine,
-        source,
-        kind,
-        watermark=watermark,
-        now=now,
-        objects=swept.objects,
-        new_objects=swept.new,
-    )
+    for start, end in spans(since, until):
+        try:
+            for some in _in_groups(connection.adapter.sweep(kind, start, end)):
+                new = _append(deps, some)
+                swept = Swept(objects=swept.objects + len(some), new=swept.new + new)
+        except ConductorError as error:
+            state.sweep_failed(deps.engine, source, kind, now=now, error=str(error))
+            raise
+        state.sweep_succeeded(
+            deps.engine,
+            source,
+            kind,
+            watermark=min(end, watermark),
+            now=now,
+            objects=swept.objects,
+            new_objects=swept.new,
+        )
     _tell("sweep.finished", source=source, kind=kind, objects=swept.objects, new=swept.new)
     return swept
 
@@ -206,7 +209,7 @@ def run_archive(deps: IngestDeps) -> Archived:
 
 
 def _fetch_partition(deps: IngestDeps, source: str, partition: str) -> Fetched:
-    name = f"ingest/fetch/{source}"
+    name = f"{FETCHED}/{source}"
     total = Fetched()
     position = state.cursor(deps.engine, name, partition).position
     while events := deps.log.read(partition, position, READ_EVENTS):
@@ -250,6 +253,20 @@ def _fetch(deps: IngestDeps, source: str, requests: list[FetchRequest]) -> Fetch
         new += _append(deps, some)
         unanswered -= {event.trigger_seq for event in some}
     return Fetched(wanted=len(requests), missing=len(unanswered), fetched=fetched, new=new)
+
+
+def _in_groups(pages: Iterable[list[NewEvent]]) -> Iterator[list[NewEvent]]:
+    """Pages put together for one append each: lists of a chain's stores are mostly short."""
+    waiting: list[NewEvent] = []
+    size_bytes = 0
+    for page in pages:
+        waiting += page
+        size_bytes += sum(len(event.body) for event in page)
+        if len(waiting) >= SWEEP_EVENTS or size_bytes >= SWEEP_BYTES:
+            yield waiting
+            waiting, size_bytes = [], 0
+    if waiting:
+        yield waiting
 
 
 def _append(deps: IngestDeps, events: list[NewEvent]) -> int:

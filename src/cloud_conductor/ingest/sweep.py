@@ -1,11 +1,12 @@
 """When a source is swept, and over which span of time."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+SPAN_MAX = timedelta(days=31)
 
 
 class SweepPlan(msgspec.Struct, frozen=True):
@@ -32,6 +33,19 @@ def window(
         return (EPOCH if standing else min(plan.start, now)), now
     floor = EPOCH if standing else plan.start
     return max(floor, min(watermark, now) - plan.overlap), max(watermark, now)
+
+
+def spans(since: datetime, until: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """A first sweep's years in consecutive spans of SPAN_MAX: what happened together comes together.
+
+    Each is durable before the next is asked for, so a sweep that was cut short goes on from there.
+    A sweep without a start is one span: most of its time nothing happened.
+    """
+    start = since
+    while since > EPOCH and until - start > SPAN_MAX:
+        yield start, start + SPAN_MAX
+        start += SPAN_MAX
+    yield start, until
 
 
 def bounds(now: datetime, vendor_now: datetime | None) -> tuple[datetime, datetime]:

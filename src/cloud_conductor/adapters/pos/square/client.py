@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from cloud_conductor.adapters.http import LIMITS, Bearer, HttpEngine, Limits
+from cloud_conductor.adapters.pos.square.abreast import abreast
 from cloud_conductor.adapters.pos.square.listing import listed
 from cloud_conductor.adapters.pos.square.naming import NOTICES, named
 from cloud_conductor.adapters.pos.square.objects import (
@@ -169,10 +170,16 @@ class Square:
         """Orders closed or cancelled in [start, end), by their own `closed_at`."""
         states = ["COMPLETED", "CANCELED"]
         found: list[Listed] = []
-        for first in range(0, len(location_ids), LOCATIONS_PER_SEARCH_MAX):
-            places = location_ids[first : first + LOCATIONS_PER_SEARCH_MAX]
-            for page in self._search_orders(places, "closed_at", start, end, states):
-                found += [listed(one, page.url, within=start) for one in page.objects]
+
+        def read(places: Sequence[str]) -> list[Listed]:
+            return [
+                listed(one, page.url, within=start)
+                for page in self._search_orders(places, "closed_at", start, end, states)
+                for one in page.objects
+            ]
+
+        for some in abreast(read, _searched(location_ids)):
+            found += some
         return [one for one in found if start <= one.occurred_at < end]
 
     def subscribe(self, notification_url: str) -> str:
@@ -251,17 +258,21 @@ class Square:
                 )
 
     def _sweep_orders(self, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
-        places = self._location_ids()
-        for start in range(0, len(places), LOCATIONS_PER_SEARCH_MAX):
-            some = places[start : start + LOCATIONS_PER_SEARCH_MAX]
-            for page in self._search_orders(some, "updated_at", since, until):
-                yield self._events("order", page)
+        def read(places: Sequence[str]) -> list[list[NewEvent]]:
+            pages = self._search_orders(places, "updated_at", since, until)
+            return [self._events("order", page) for page in pages]
+
+        for pages in abreast(read, _searched(self._location_ids())):
+            yield from pages
 
     def _sweep_payments(self, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
-        for place in self._location_ids():
+        def read(place: str) -> list[list[NewEvent]]:
             query = {**_changed(since, until), "location_id": place}
-            for page in self._pages("GET", "/v2/payments", "payments", query):
-                yield self._events("payment", page)
+            pages = self._pages("GET", "/v2/payments", "payments", query)
+            return [self._events("payment", page) for page in pages]
+
+        for pages in abreast(read, self._location_ids()):
+            yield from pages
 
     def _sweep_refunds(self, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
         for page in self._pages("GET", "/v2/refunds", "refunds", _changed(since, until)):
@@ -275,21 +286,34 @@ class Square:
 
     def _sweep_payouts(self, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
         begun = _begun(since - PAYOUT_SETTLES_MAX, until)
-        for place in self._location_ids():
+
+        def read(place: str) -> list[list[NewEvent]]:
             query = {**begun, "location_id": place}
+            found = []
             for page in self._pages("GET", "/v2/payouts", "payouts", query):
                 for body, payout_id in _changed_since(page, since):
                     now = self._clock.now()
                     payout = self._object("payout", body, page.url, now)
-                    yield [payout, *self._payout_entries(payout_id, now)]
+                    found.append([payout, *self._payout_entries(payout_id, now)])
+            return found
+
+        for payouts in abreast(read, self._location_ids()):
+            yield from payouts
 
     def _sweep_shifts(self, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
         begun = _begun(since - SHIFT_OPEN_MAX, until)
-        for place in self._location_ids():
+
+        def read(place: str) -> list[list[NewEvent]]:
             query = {**begun, "location_id": place}
-            for page in self._pages("GET", "/v2/cash-drawers/shifts", "cash_drawer_shifts", query):
-                for _, shift_id in _changed_since(page, since):
-                    yield self._shift(shift_id, place)
+            pages = self._pages("GET", "/v2/cash-drawers/shifts", "cash_drawer_shifts", query)
+            return [
+                self._shift(shift_id, place)
+                for page in pages
+                for _, shift_id in _changed_since(page, since)
+            ]
+
+        for shifts in abreast(read, self._location_ids()):
+            yield from shifts
 
     def _shift(self, shift_id: str, place: str) -> list[NewEvent]:
         """A drawer shift in full, then its events.
@@ -417,6 +441,14 @@ class Square:
 
 
 ADAPTER = Square
+
+
+def _searched(location_ids: Sequence[str]) -> list[Sequence[str]]:
+    """Locations as they are searched: some at a time."""
+    return [
+        location_ids[first : first + LOCATIONS_PER_SEARCH_MAX]
+        for first in range(0, len(location_ids), LOCATIONS_PER_SEARCH_MAX)
+    ]
 
 
 def _changed(since: datetime, until: datetime) -> dict[str, str | int]:
