@@ -14,6 +14,8 @@ One JSON object a line on stdout; one word a line on stdin:
 truth.json is written when the scenario has been played: what was meant, not what anybody computed.
 """
 
+import gc
+import itertools
 import json
 import sys
 import threading
@@ -32,15 +34,22 @@ from cloud_conductor.sandbox.scenario import chain, golden, grocer
 from cloud_conductor.sandbox.scenario.catalogue import chain_stores
 from cloud_conductor.sandbox.scenario.till import Call
 from cloud_conductor.sandbox.square import DEFAULT_TOKEN, Seller, Settings, simulator
+from cloud_conductor.sandbox.square.shelf import Shelf, ShelvedSeller
+from cloud_conductor.sandbox.till import Crowd, Panel
 
 Json = dict[str, Any]
 SETTING_UP = ("/v2/locations", "/v2/catalog", "/v2/loyalty/programs", "/sandbox/clock")
 PROGRESS_CALLS = 200
+TRUTH = "truth.json"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to play. plants: {"kind", "store", "day"} each; only D16 is planted in the POS."""
+    """What to play. plants: {"kind", "store", "day"} each; only D16 is planted in the POS.
+
+    shelf: a folder for what a grocer's finished days leave (sandbox.square.shelf). The sales are
+    made before the stage is ready, and a folder that is complete is taken as it is.
+    """
 
     folder: Path
     scenario: str = "golden"
@@ -51,11 +60,13 @@ class Plan:
     plants: tuple[chain.Plant, ...] = ()
     time_scale: float = 60.0
     lose_replies: float = 0.0
+    shelf: Path | None = None
 
     @classmethod
     def read(cls, text: str) -> "Plan":
         given = json.loads(text)
         given["folder"] = Path(given["folder"])
+        given["shelf"] = Path(given["shelf"]) if given.get("shelf") else None
         given["plants"] = tuple(
             chain.Plant(plant["kind"], plant["store"], date.fromisoformat(plant["day"]))
             for plant in given.get("plants", [])
@@ -82,11 +93,16 @@ class Plan:
             for plan in chain_stores(self.stores)
         }
 
-    def play(self, square: Call, set_clock: Callable[[datetime], None]) -> Json:
+    def play(
+        self,
+        square: Call,
+        set_clock: Callable[[datetime], None],
+        day_over: Callable[[], None] | None = None,
+    ) -> Json:
         if self.scenario == "golden":
             return golden.play(square, set_clock)
         if self.scenario == "completejourney":
-            return grocer.play(square, set_clock, days=self.days)
+            return grocer.play(square, set_clock, days=self.days, day_over=day_over)
         return chain.play(
             square,
             set_clock,
@@ -122,7 +138,10 @@ class Stage:
 
     def run(self) -> None:
         try:
-            self.truth = self.plan.play(self.square, self.seller.set_clock)
+            if self.plan.shelf is not None:
+                self.truth = json.loads((self.plan.shelf / TRUTH).read_text())
+            else:
+                self.truth = self.plan.play(self.square, self.seller.set_clock)
         except BaseException as error:
             self.failure = error
             raise
@@ -182,12 +201,46 @@ def bank_lines(truth: Mapping[str, Any]) -> list[Json]:
     return sorted(lines, key=lambda line: (line["date"], line["reference"]))
 
 
+def open_seller(plan: Plan) -> Seller:
+    """The seller of a plan; one with a shelf has sold everything already."""
+    clock = SandboxClock(scale=0)
+    settings = Settings(seed=plan.seed)
+    if plan.shelf is None:
+        return Seller(settings, clock=clock)
+    seller = ShelvedSeller(settings, clock=clock, shelf=Shelf(plan.shelf))
+    rest = plan.shelf / "seller.json"
+    if rest.exists():
+        seller.restore(rest.read_bytes())
+        return seller
+    gc.disable()  # millions of live objects and hardly a cycle: collecting took half of the time
+    truth = plan.play(_progress(seller.call), seller.set_clock, seller.shelve)
+    seller.shelve()
+    seller.shelf.save()
+    (plan.shelf / TRUTH).write_bytes(msgspec.json.encode(truth))
+    rest.write_bytes(seller.snapshot())
+    gc.enable()
+    return seller
+
+
+def _progress(call: Call) -> Call:
+    counted = itertools.count(1)
+
+    def square(method: str, path: str, body: Json | None = None) -> Json:
+        if (calls := next(counted)) % (100 * PROGRESS_CALLS) == 0:
+            tell("progress", calls=calls)
+        return call(method, path, body)
+
+    return square
+
+
 def main(plan: Plan) -> None:
     plan.folder.mkdir(parents=True, exist_ok=True)
-    seller = Seller(Settings(seed=plan.seed), clock=SandboxClock(scale=0))
+    seller = open_seller(plan)
     stage = Stage(plan, seller)
     books = xero.build(seed=plan.seed, time_scale=plan.time_scale, lose_replies=plan.lose_replies)
-    with http.start(simulator(seller, token=DEFAULT_TOKEN)) as square, xero.start(books) as ledger:
+    panel = Panel(seller.state.faults, books.faults, Crowd(seller.call, seed=plan.seed))
+    app = simulator(seller, token=DEFAULT_TOKEN, panel=panel)
+    with http.start(app) as square, xero.start(books) as ledger:
         player = threading.Thread(target=stage.run, name="scenario", daemon=True)
         player.start()
         stage.ready.wait()
@@ -201,22 +254,28 @@ def main(plan: Plan) -> None:
                 player.join()
                 if stage.failure is not None:
                     raise stage.failure
-                (plan.folder / "truth.json").write_bytes(msgspec.json.encode(stage.truth))
+                (plan.folder / TRUTH).write_bytes(msgspec.json.encode(stage.truth))
                 httpx.post(
-                    f"{ledger.url}/sandbox/bank-lines", json=bank_lines(stage.truth)
+                    f"{ledger.url}/sandbox/bank-lines", json=bank_lines(stage.truth), timeout=120
                 ).raise_for_status()
                 tell("played", calls=stage.calls)
             elif word == "dump":
-                for name, url in (("square", square.url), ("xero", ledger.url)):
-                    answer = httpx.get(
-                        f"{url}/sandbox/dump",
-                        headers={"Authorization": f"Bearer {DEFAULT_TOKEN}"},
-                        timeout=120,
-                    )
-                    (plan.folder / f"{name}.json").write_bytes(answer.raise_for_status().content)
+                _dump(plan, square.url, ledger.url)
                 tell("dumped")
             elif word == "quit":
                 break
+
+
+def _dump(plan: Plan, square_url: str, xero_url: str) -> None:
+    """What both vendors hold; of a seller with a shelf, that is the shelf."""
+    urls = {"xero": xero_url} if plan.shelf else {"square": square_url, "xero": xero_url}
+    for name, url in urls.items():
+        answer = httpx.get(
+            f"{url}/sandbox/dump",
+            headers={"Authorization": f"Bearer {DEFAULT_TOKEN}"},
+            timeout=600,
+        )
+        (plan.folder / f"{name}.json").write_bytes(answer.raise_for_status().content)
 
 
 if __name__ == "__main__":

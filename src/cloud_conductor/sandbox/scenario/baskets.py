@@ -31,6 +31,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -107,6 +108,7 @@ def data_folder() -> Path:
     return Path(next(iter(spec.submodule_search_locations))) / "data"
 
 
+@lru_cache(maxsize=65_536)
 def cents(value: float) -> int:
     """Whole cents of a double that means dollars; raises ValueError where it does not."""
     exact = Decimal(repr(value))
@@ -117,6 +119,7 @@ def cents(value: float) -> int:
     return int(rounded.scaleb(2))
 
 
+@lru_cache(maxsize=65_536)
 def price(gross_minor: int, quantity: Decimal) -> tuple[int, int]:
     """Give (unit price, remainder): the line comes to gross + remainder, rounded half-even.
 

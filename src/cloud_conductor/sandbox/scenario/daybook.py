@@ -151,6 +151,7 @@ class DayBook:
         self._receipts: dict[tuple[str, date], list[Receipt]] = {}
         self._counts: dict[tuple[str, date], list[DrawerCount]] = {}
         self._payouts: list[tuple[str, PayoutMeant]] = []
+        self._sent: dict[tuple[str, date], list[PayoutMeant]] = {}
         self.planted: list[dict[str, Any]] = []
 
     def ring(self, store: str, at: datetime, receipt: Receipt) -> None:
@@ -168,6 +169,7 @@ class DayBook:
     def pay_out(self, store: str, payout: PayoutMeant) -> None:
         """Book a payout on the date it was sent (R-2.8)."""
         self._payouts.append((store, payout))
+        self._sent.setdefault((store, payout.sent_date), []).append(payout)
 
     def plant(self, kind: str, store: str, day: date, receipt: Receipt | None, **more: Any) -> None:
         """Note a planted break; with a receipt, what the ledger will miss by kind of entry."""
@@ -180,7 +182,7 @@ class DayBook:
     def truth(self, scenario: str, **more: Any) -> dict[str, Any]:
         """Give all that was meant, schema `sandbox.truth/v1`: store by store, then by date."""
         keys = self._receipts.keys() | self._counts.keys()
-        keys |= {(store, payout.sent_date) for store, payout in self._payouts}
+        keys |= self._sent.keys()
         order = {store: number for number, store in enumerate(self.stores)}
         days = sorted(keys, key=lambda key: (order[key[0]], key[1]))
         store_days = [self._store_day(store, day) for store, day in days]
@@ -200,12 +202,11 @@ class DayBook:
         figures, entries = self._summarize(
             self.stores[store], self._receipts.get(key, []), self._counts.get(key, [])
         )
-        for owner, payout in self._payouts:
-            if (owner, payout.sent_date) == key:
-                net = payout.gross_minor - payout.fee_minor
-                entry = _entry("PAYOUT", {"bank": net, "clearing.square": -net})
-                if entry["lines"]:
-                    entries.append(entry | {"source_id": payout.payout_id})
+        for payout in self._sent.get(key, ()):
+            net = payout.gross_minor - payout.fee_minor
+            entry = _entry("PAYOUT", {"bank": net, "clearing.square": -net})
+            if entry["lines"]:
+                entries.append(entry | {"source_id": payout.payout_id})
         return {
             "store": store,
             "business_date": day.isoformat(),

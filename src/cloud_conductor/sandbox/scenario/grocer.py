@@ -44,6 +44,7 @@ TAX_RATE = Fraction(8, 100)
 COST_SHARE = Fraction(72, 100)
 CARD_PERCENT = 70
 FLOAT_MINOR = 10000
+PAYOUTS = 3  # the rank of payouts among what happens at one instant
 CASH_STEP_MINOR = 500
 FOOD = frozenset(
     {
@@ -89,11 +90,13 @@ def play(
     days: int,
     first_day: date = FIRST_DAY,
     folder: Path | None = None,
+    day_over: Callable[[], None] | None = None,
 ) -> dict[str, Any]:
     """Play `days` local days of baskets and give the truth, schema `sandbox.truth/v1`.
 
-    folder: where the Parquet files are; the installed package's by default. Raises MissingData
-    without the package, ValueError where the window holds no basket.
+    folder: where the Parquet files are; the installed package's by default. day_over: called when
+    a day's payouts were made. Raises MissingData without the package, ValueError where the window
+    holds no basket.
     """
     baskets = read_baskets(first_day, days, folder)
     if not baskets:
@@ -102,11 +105,13 @@ def play(
     set_clock(datetime.combine(first_day, time(), EASTERN).astimezone(UTC) - timedelta(hours=12))
     game = Grocer(square, baskets)
     now = None
-    for at, _, act in sorted(game.moments(), key=itemgetter(0, 1)):
+    for at, rank, act in sorted(game.moments(), key=itemgetter(0, 1)):
         if at != now:
             set_clock(at)
             now = at
         act(at)
+        if rank == PAYOUTS and day_over is not None:
+            day_over()
     return game.book.truth(
         "completejourney", derived=list(DERIVED), source=_source(baskets, first_day, days)
     )
@@ -188,7 +193,7 @@ class Grocer:
             yield max(instants), 2, self._close(self.stores[number], day)
         for day in sorted({basket.business_date for basket in self.baskets}):
             cut = datetime.combine(day, time(17), PACIFIC).astimezone(UTC)
-            yield cut + timedelta(minutes=30), 3, self._payouts(day, cut)
+            yield cut + timedelta(minutes=30), PAYOUTS, self._payouts(day, cut)
 
     def _catalog(self) -> dict[str, str]:
         masters = [category_object(slug, name) for slug, name in CATEGORIES.items()]

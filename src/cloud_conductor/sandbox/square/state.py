@@ -19,6 +19,7 @@ from cloud_conductor.sandbox.square.errors import not_found
 
 Json = dict[str, Any]
 
+DIGITS = 10
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ID_SHAPES = {  # kind: (prefix, length of the rest, alphabet size): as Square's own ids look
     "merchants": ("ML", 11, 36),
@@ -114,10 +115,13 @@ class State:
         prefix, length, base = ID_SHAPES.get(kind, ("", 36, 0))
         if not base:
             return prefix + str(uuid.UUID(bytes=digest[:16], version=4))
-        value, letters = int.from_bytes(digest + digest, "big"), []
-        for _ in range(length):
-            value, at = divmod(value, base)
-            letters.append(ALPHABET[at].lower() if base == 16 else ALPHABET[at])
+        value = int.from_bytes(digest + digest, "big")
+        letters: list[str] = []
+        while len(letters) < length:  # ten digits at a time: small numbers divide faster
+            value, part = divmod(value, base**DIGITS)
+            for _ in range(min(DIGITS, length - len(letters))):
+                part, at = divmod(part, base)
+                letters.append(ALPHABET[at].lower() if base == 16 else ALPHABET[at])
         return prefix + "".join(letters)
 
     def secret(self, kind: str) -> str:
