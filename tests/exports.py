@@ -36,10 +36,11 @@ def text(*records: dict[str, Any]) -> bytes:
     return json.dumps(list(records), indent=1).encode()
 
 
-CSV = b"""sale_id,store,occurred_at,total,sku,department,quantity,unit_price,tax,tax_name,tender_type,tender_amount
-T-9,S-1,2026-11-21 11:30:00,29.75,G-1,Grocery,1,7.99,,,cash,29.75
-T-9,S-1,2026-11-21 11:30:00,29.75,A-1,Apparel,1,19.99,1.77,Sales tax,cash,29.75
-T-8,S-1,2026-11-21 15:00:00,-24.50,A-1,Apparel,-1,22.50,-2.00,Sales tax,card,-24.50
+CSV = b"""\
+sale_id,store,occurred_at,total,sku,department,quantity,unit_price,tax,tax_name,tender_type
+T-9,S-1,2026-11-21 11:30:00,29.75,G-1,Grocery,1,7.99,,,cash
+T-9,S-1,2026-11-21 11:30:00,29.75,A-1,Apparel,1,19.99,1.77,Sales tax,cash
+T-8,S-1,2026-11-21 15:00:00,-24.50,A-1,Apparel,-1,22.50,-2.00,Sales tax,card
 """
 
 
