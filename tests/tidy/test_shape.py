@@ -23,6 +23,7 @@ BROAD_CATCHES: dict[str, str] = {
     "src/cloud_conductor/serve/sse.py": "stream loop: one snapshot must not end the stream",
     "src/cloud_conductor/cli/main.py": "the top of the program: the last word to the user",
     "src/cloud_conductor/pipelines/engine.py": "scheduler loop: one pass must not end the process",
+    "src/cloud_conductor/pipelines/publisher.py": "publisher loop: one pass must not end it",
     "src/cloud_conductor/pipelines/worker.py": "worker loop: one step must not end the process",
 }
 
