@@ -111,6 +111,5 @@ def _millionths(quantity: Decimal) -> int:
 
 
 def _version_of(row: Mapping[str, Any]) -> VersionKey:
-    return tuple(
-        row[name] for name in ("source", "merchant_id", "sale_id", "version_rank", "version_digest")
-    )
+    """One version of a sale as one event tells it: the same version may come twice in a batch."""
+    return row["source"], row["merchant_id"], row["sale_id"], row["log_seq"]
