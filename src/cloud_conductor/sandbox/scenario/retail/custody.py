@@ -30,6 +30,8 @@ def shifts(till: Till, rng: random.Random, day: date, register: str, planned: se
         till.open_drawer(register, day, opened)
         yield end
         over = till.country.amount(rng.choice(OVER_SHORT_CENTS))
+        if till.drawers[register].cash_minor + over < 0:
+            over = 0  # nobody loses cash that nobody took
         is_counted = "uncounted_shift" not in planned or end != closes
         till.close_drawer(register, over, is_counted=is_counted)
         if not is_counted:

@@ -307,8 +307,9 @@ class Till:
         self.write("POST", f"/v2/orders/{ticket.order['id']}/pay", body)
 
     def register(self) -> str:
-        """Name a register whose drawer is open; the first one when none is."""
-        return next(iter(self.drawers), f"{self.store}-R1")
+        """Name a register whose drawer is open, each in its turn; the first one when none is."""
+        names = sorted(self.drawers)
+        return names[self.writes % len(names)] if names else f"{self.store}-R1"
 
     def refund(self, payment: Json, amount: int, at: datetime, kind: str, **how: Any) -> None:
         """Give money of a payment back: the way it came, or `target` (gift card id, EXTERNAL)."""
