@@ -137,7 +137,8 @@ class Door:
         except BaseException:
             state.forget_request(engine, caller, key)
             raise
-        state.answer_request(engine, caller, key, status=answer.status, body=answer.body.decode())
+        kept = SHOWN_ONCE if endpoint.shows_secret else answer
+        state.answer_request(engine, caller, key, status=kept.status, body=kept.body.decode())
         return answer
 
 
@@ -147,7 +148,7 @@ def refusal(told: Problem, headers: Mapping[str, str] | None = None) -> Answer:
     return Answer(told.status, body, {"Content-Type": PROBLEM_TYPE, **(headers or {})})
 
 
-_SHOWN_ONCE = refusal(
+SHOWN_ONCE = refusal(
     problem(409, "CC-234", "this was done, and its secret is shown once", fix="make another one")
 )
 

@@ -45,19 +45,6 @@ select store, currency, sum(total_minor)::bigint as collected_minor,
 from closed group by all
 """
 
-WINDOWS = """
-with sold as (
-  select l.*, s.currency, epoch_us(l.occurred_at) // 300000000 * 300000000 as start_us from lines l
-  join closed s using (source, merchant_id, sale_id, business_date)
-  where l.is_sale
-)
-select store, coalesce(department, '') as department, currency, start_us,
-  start_us + 300000000 as end_us,
-  count(distinct (source, merchant_id, sale_id)) filter (event = 'sale') as orders,
-  coalesce(sum(quantity) filter (event = 'sale'), 0)::varchar as units,
-  sum(net_minor)::bigint as net_minor
-from sold group by all order by start_us, store, department
-"""
 TENDERED = """
 select tender_type, currency,
   sum(amount_minor + coalesce(tip_minor, 0))::bigint as amount_minor, count(*) as count
@@ -79,19 +66,6 @@ class NetSales(msgspec.Struct, frozen=True):
     returns_minor: int
     orders: int
     units: str
-
-
-class Window(msgspec.Struct, frozen=True):
-    """Five minutes of a store and department, [start, end) on the UTC clock (R-22.1)."""
-
-    store: str
-    department: str
-    currency: str
-    start_us: int
-    end_us: int
-    orders: int
-    units: str
-    net_minor: int
 
 
 class Tendered(msgspec.Struct, frozen=True):
@@ -130,14 +104,6 @@ def taken(lake: Lake, dates: Sequence[date], *, stores: Sequence[str] = ()) -> l
         _register(memory, lake, dates, stores, enriched=False, lines=False)
         rows = memory.sql(TAKEN).to_arrow_table().to_pylist()
     return [Taken(**row) for row in rows]
-
-
-def windows(lake: Lake, dates: Sequence[date], *, stores: Sequence[str] = ()) -> list[Window]:
-    """Net sales by five-minute window, store and department, oldest first."""
-    with duckdb.connect() as memory:
-        _register(memory, lake, dates, stores, enriched=True)
-        rows = memory.sql(WINDOWS).to_arrow_table().to_pylist()
-    return [Window(**row) for row in rows]
 
 
 def tenders_of(lake: Lake, dates: Sequence[date], *, stores: Sequence[str] = ()) -> list[Tendered]:

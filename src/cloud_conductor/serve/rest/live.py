@@ -1,25 +1,29 @@
 """What happens in the shops now: five-minute windows, stores by shortfall, departments, tenders."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
+from sqlalchemy import Connection
 
-from cloud_conductor.serve.desk import Ask
+from cloud_conductor.inventory.movements import text
+from cloud_conductor.serve.desk import Ask, Desk
 from cloud_conductor.serve.rest import today
-from cloud_conductor.serve.rest.endpoint import Endpoint, Scoped, at
-from cloud_conductor.wiring import figures
-from cloud_conductor.wiring.figures import Window
-
-WATERMARK = timedelta(minutes=10)
+from cloud_conductor.serve.rest.endpoint import Code, Endpoint, Params, Scoped, at, instant
+from cloud_conductor.state import live as windows
 
 
 class Watched(Scoped, frozen=True, kw_only=True):
     """minutes: how far back the windows reach."""
 
     minutes: Annotated[int, Meta(ge=5, le=2_880)] = 240
+
+
+class OneStore(Params, frozen=True):
+    store: Code
+    day: date | None = msgspec.field(default=None, name="date")
 
 
 class WindowShown(msgspec.Struct, frozen=True):
@@ -62,11 +66,38 @@ class TenderNow(msgspec.Struct, frozen=True):
     count: int
 
 
+class Point(msgspec.Struct, frozen=True):
+    """Net sales up to the end of a window, in seconds from the day's start."""
+
+    offset_s: int
+    net_minor: int
+
+
+class Band(msgspec.Struct, frozen=True):
+    """10, 50 and 90 % of `days` same weekdays had sold less by then."""
+
+    offset_s: int
+    low_minor: int
+    mid_minor: int
+    high_minor: int
+    days: int
+
+
+class Bands(msgspec.Struct, frozen=True):
+    store: str
+    business_date: date
+    start: datetime
+    currency: str
+    actual: list[Point]
+    expected: list[Band]
+
+
 class Live(msgspec.Struct, frozen=True):
-    """watermark: what happened before it is complete, but for late ones."""
+    """watermark: what happened before it is complete, but for late ones. seq rises with changes."""
 
     as_of: datetime
     business_date: date
+    seq: int
     watermark: datetime | None
     currency: str
     windows: list[WindowShown]
@@ -80,66 +111,120 @@ def live(ask: Ask, params: Watched) -> Live:
     desk, scope = ask.desk, ask.scope(params.store)
     day = desk.current_date(scope)
     page = today.today(ask, today.Day(store=list(scope), day=day))
-    dates = [day - timedelta(days=1), day]
-
-    def make() -> tuple[list[Window], list[figures.NetSales], list[figures.Tendered]]:
-        return (
-            figures.windows(desk.lake, dates, stores=scope),
-            figures.net_sales(desk.lake, [day], stores=scope, by="department"),
-            figures.tenders_of(desk.lake, [day], stores=scope),
-        )
-
-    stamp = desk.files("sales", "sale_lines", "tenders", dates=dates)
-    windows, departments, tenders = desk.keep(("live", day, scope), stamp, make)
-    newest_us = max((one.end_us for one in windows), default=None)
-    watermark = None if newest_us is None else at(newest_us) - WATERMARK
-    since = desk.now - timedelta(minutes=params.minutes)
+    since_us = int((desk.now - timedelta(minutes=params.minutes)).timestamp()) * 1_000_000
+    with desk.worker.connect() as connection:
+        head = windows.head(connection)
+        cells = windows.cells(connection, stores=scope, since_us=since_us)
+        totals = windows.totals(connection, day.isoformat(), stores=scope)
+        tenders = windows.tender_totals(connection, day.isoformat(), stores=scope)
+        bands = {one: _band(desk, connection, day, one) for one in scope}
     return Live(
         as_of=page.as_of,
         business_date=day,
-        watermark=watermark,
+        seq=head.seq,
+        watermark=instant(head.watermark_us or None),
         currency=page.currency,
-        windows=[_window(one, watermark) for one in windows if at(one.end_us) > since],
-        stores=_stores(page.stores),
-        departments=[DepartmentNow(one.key, one.net_minor, one.units) for one in departments],
-        tenders=[TenderNow(one.tender_type, one.amount_minor, one.count) for one in tenders],
+        windows=[_window(one) for one in cells],
+        stores=_stores(page.stores, bands),
+        departments=_departments(totals, page.currency),
+        tenders=_tenders(tenders, page.currency),
     )
 
 
-def _window(one: Window, watermark: datetime | None) -> WindowShown:
-    is_final = watermark is not None and at(one.end_us) <= watermark
+def band(ask: Ask, params: OneStore) -> Bands:
+    """Net sales of a store's day so far, and what the same weekdays had sold by then."""
+    (store,) = ask.scope([params.store])
+    day = params.day or ask.desk.current_date((store,))
+    place = ask.desk.store(store)
+    assert place is not None, "it is in the scope"
+    start = place.day_interval(day)[0]
+    with ask.desk.worker.connect() as connection:
+        so_far = windows.actual(connection, day.isoformat(), store=store)
+        expected = windows.expected(connection, day.isoformat(), store=store)
+    return Bands(
+        store=store,
+        business_date=day,
+        start=start,
+        currency=place.currency,
+        actual=[Point(one.offset_s, one.net_minor) for one in so_far],
+        expected=[
+            Band(one.offset_s, one.low_minor, one.middle_minor, one.high_minor, one.days)
+            for one in expected
+        ],
+    )
+
+
+def _band(desk: Desk, connection: Connection, day: date, store: str) -> windows.Band | None:
+    """What the same weekdays had sold by now."""
+    place = desk.store(store)
+    assert place is not None, "it is in the scope"
+    elapsed_s = (desk.now - place.day_interval(day)[0]).total_seconds()
+    found = windows.expected(connection, day.isoformat(), store=store)
+    reached = [one for one in found if one.offset_s <= elapsed_s]
+    return reached[-1] if reached else None
+
+
+def _window(one: windows.Cell) -> WindowShown:
     return WindowShown(
         store=one.store,
         department=one.department,
         start=at(one.start_us),
         end=at(one.end_us),
-        state="final" if is_final else "provisional",
-        orders=one.orders,
-        units=figures.plain(one.units),
+        state=one.state,
+        orders=one.sales,
+        units=text(one.quantity),
         net_minor=one.net_minor,
         currency=one.currency,
     )
 
 
-def _stores(rows: Sequence[today.StoreDay]) -> list[StoreNow]:
+def _departments(rows: Sequence[windows.Total], currency: str) -> list[DepartmentNow]:
+    sums: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        if row.currency == currency:
+            net_minor, quantity = sums.get(row.department, (0, 0))
+            sums[row.department] = (net_minor + row.net_minor, quantity + row.quantity)
+    ordered = sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))
+    return [DepartmentNow(name, net, text(quantity)) for name, (net, quantity) in ordered]
+
+
+def _tenders(rows: Sequence[windows.TenderTotal], currency: str) -> list[TenderNow]:
+    sums: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        if row.currency == currency:
+            amount_minor, count = sums.get(row.tender_type, (0, 0))
+            count += row.payments + row.refunds
+            sums[row.tender_type] = (amount_minor + row.amount_minor, count)
+    ordered = sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))
+    return [TenderNow(name, amount, count) for name, (amount, count) in ordered]
+
+
+def _stores(
+    rows: Sequence[today.StoreDay], bands: Mapping[str, windows.Band | None]
+) -> list[StoreNow]:
     """The largest shortfall first."""
-    ordered = sorted(rows, key=lambda row: row.net_minor - (row.expected_minor or 0))
-    return [
-        StoreNow(
-            store=row.store,
-            name=row.name,
-            currency=row.currency,
-            net_minor=row.net_minor,
-            orders=row.orders,
-            last_sale_at=row.last_sale_at,
-            silent_min=row.silent_min,
-            is_dead_till=row.is_dead_till,
-            expected_minor=row.expected_minor,
-            expected_low_minor=None,
-            expected_high_minor=None,
+    found = []
+    for row in rows:
+        one = bands.get(row.store)
+        found.append(
+            StoreNow(
+                store=row.store,
+                name=row.name,
+                currency=row.currency,
+                net_minor=row.net_minor,
+                orders=row.orders,
+                last_sale_at=row.last_sale_at,
+                silent_min=row.silent_min,
+                is_dead_till=row.is_dead_till,
+                expected_minor=one.middle_minor if one else row.expected_minor,
+                expected_low_minor=one.low_minor if one else None,
+                expected_high_minor=one.high_minor if one else None,
+            )
         )
-        for row in ordered
-    ]
+    return sorted(found, key=lambda one: one.net_minor - (one.expected_minor or 0))
 
 
-ENDPOINTS = [Endpoint("GET", "/live", live, Live, params=Watched)]
+ENDPOINTS = [
+    Endpoint("GET", "/live", live, Live, params=Watched),
+    Endpoint("GET", "/live/{store}/band", band, Bands, params=OneStore),
+]

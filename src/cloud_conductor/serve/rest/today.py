@@ -13,12 +13,14 @@ from cloud_conductor.serve.rest import status as glance
 from cloud_conductor.serve.rest.endpoint import Endpoint, Scoped, Span, instant
 from cloud_conductor.state import alerts as alerting
 from cloud_conductor.state import ingest, inventory, screens
+from cloud_conductor.state import live as windows
 from cloud_conductor.state.screens import Within
 from cloud_conductor.wiring import figures
 from cloud_conductor.wiring.figures import By, NetSales, Taken
 
 WEEKS = 4
 NEEDS_MAX = 7
+CLOSED = ("COMPLETE", "POSTED", "EMPTY")
 IN_LEDGER = ("posted", "sending", "dead")
 Severity = Literal["info", "warning", "critical"]
 
@@ -183,7 +185,10 @@ def net_sales(ask: Ask, params: Keyed) -> Metric:
 
 
 def _figures(desk: Desk, day: date, scope: Sequence[str]) -> tuple[list[NetSales], list[Taken]]:
-    """Net sales and takings by store of a date, kept while its files are the same."""
+    """Net sales and takings by store of a date, kept while its files are the same.
+
+    While the date is open the live windows are ahead of the facts by up to one flush.
+    """
 
     def make() -> tuple[list[NetSales], list[Taken]]:
         return (
@@ -192,7 +197,66 @@ def _figures(desk: Desk, day: date, scope: Sequence[str]) -> tuple[list[NetSales
         )
 
     stamp = desk.files("sales", "sale_lines", dates=[day])
-    return desk.keep(("figures", day, tuple(scope)), stamp, make)
+    rows, money = desk.keep(("figures", day, tuple(scope)), stamp, make)
+    within = Within(tuple(scope), day.isoformat(), day.isoformat())
+    with desk.books.connect() as connection:
+        states = screens.day_states(connection, within)
+    is_closed = sum(states.get(state, 0) for state in CLOSED) == len(scope)
+    return (rows, money) if is_closed else _ahead(desk, day, scope, rows, money)
+
+
+def _ahead(
+    desk: Desk, day: date, scope: Sequence[str], rows: list[NetSales], money: list[Taken]
+) -> tuple[list[NetSales], list[Taken]]:
+    """The same with what the live windows know already: net sales, orders, tax, takings.
+
+    Returns, units and tips are of the last flush; gross is what makes the sum true.
+    """
+    with desk.worker.connect() as connection:
+        stores = windows.store_totals(connection, day.isoformat(), stores=scope)
+        lines = windows.totals(connection, day.isoformat(), stores=scope)
+        cells = windows.cells(connection, stores=scope, since_us=_recent_us(desk.now))
+    if not stores:
+        return rows, money
+    discounts: dict[str, int] = {}
+    for line in lines:
+        discounts[line.store] = discounts.get(line.store, 0) + line.discount_minor
+    newest = {one.store: one.start_us for one in cells if one.sales}
+    sold = {row.key: row for row in rows}
+    taken = {row.store: row for row in money}
+    ahead, paid = [], []
+    for one in stores:
+        base, given = sold.get(one.store), taken.get(one.store)
+        returns_minor = base.returns_minor if base else 0
+        discounts_minor = discounts.get(one.store, 0)
+        ahead.append(
+            NetSales(
+                key=one.store,
+                currency=one.currency,
+                net_minor=one.net_minor,
+                gross_minor=one.net_minor + discounts_minor + returns_minor,
+                discounts_minor=discounts_minor,
+                returns_minor=returns_minor,
+                orders=one.sales,
+                units=base.units if base else "0",
+            )
+        )
+        paid.append(
+            Taken(
+                store=one.store,
+                currency=one.currency,
+                collected_minor=one.total_minor,
+                tax_minor=one.tax_minor,
+                tips_minor=given.tips_minor if given else 0,
+                last_sale_us=max(newest.get(one.store, 0), given.last_sale_us if given else 0),
+            )
+        )
+    return ahead, paid
+
+
+def _recent_us(now: datetime) -> int:
+    """A day ago, in microseconds: far enough back for the newest window of any open day."""
+    return int((now - timedelta(days=1)).timestamp()) * 1_000_000
 
 
 def _expected(desk: Desk, day: date, scope: Sequence[str]) -> dict[str, list[int]]:
@@ -271,9 +335,7 @@ def _ledger(desk: Desk, scope: tuple[str, ...]) -> Ledger:
     """The newest closed date: the source's own total, and what its posted entries collected."""
     with desk.books.connect() as connection:
         closed = [
-            row
-            for row in screens.days(connection, Within(stores=scope))
-            if row.state in ("COMPLETE", "POSTED", "EMPTY")
+            row for row in screens.days(connection, Within(stores=scope)) if row.state in CLOSED
         ]
         if not closed:
             return Ledger(None, 0, 0, 0, 0, 0, "never")
