@@ -5,8 +5,9 @@ kinds of entries move money on, they collect none.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
-from cloud_conductor.domain.journal import JournalEntry, JournalLine
+from cloud_conductor.domain.journal import JournalEntry
 from cloud_conductor.ports.ledger import LedgerDocument
 
 _MONEY_ROOTS = ("clearing", "undeposited_cash", "ar", "uncollected_offline")
@@ -22,7 +23,7 @@ def collected(entry: JournalEntry) -> int:
     """Sum of an entry's tender lines; 0 for kinds that are not sales."""
     if entry.kind != "SALES":
         return 0
-    return sum(line.amount_minor for line in entry.lines if _is_tender(line))
+    return sum(line.amount_minor for line in entry.lines if _is_tender(line.role, line.movement))
 
 
 def collected_by(document: LedgerDocument, entry: JournalEntry) -> int:
@@ -32,24 +33,21 @@ def collected_by(document: LedgerDocument, entry: JournalEntry) -> int:
     """
     if entry.kind != "SALES":
         return 0
-    money = {line.account_code for line in entry.lines if _is_money(line)}
+    money = {line.account_code for line in entry.lines if _is_money(line.role, line.movement)}
     posted = _on(((line.account_code, line.amount_minor) for line in entry.lines), money)
     held = _on(((line.account_code, line.amount_minor) for line in document.lines), money)
     return collected(entry) + held - posted
 
 
-def _is_tender(line: JournalLine) -> bool:
-    if _is_money(line):
+@lru_cache(maxsize=4096)
+def _is_tender(role: str, movement: str) -> bool:
+    if _is_money(role, movement):
         return True
-    return _root(line) in _LIABILITY_ROOTS and line.movement in _TENDERED
+    return role.partition(".")[0] in _LIABILITY_ROOTS and movement in _TENDERED
 
 
-def _is_money(line: JournalLine) -> bool:
-    return _root(line) in _MONEY_ROOTS and line.movement != _SETTLED
-
-
-def _root(line: JournalLine) -> str:
-    return line.role.partition(".")[0]
+def _is_money(role: str, movement: str) -> bool:
+    return role.partition(".")[0] in _MONEY_ROOTS and movement != _SETTLED
 
 
 def _on(legs: Iterable[tuple[str, int]], accounts: set[str]) -> int:

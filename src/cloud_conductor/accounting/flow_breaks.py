@@ -57,7 +57,8 @@ def record_all(
                 if result.level not in SPANNING:
                     scope = f"{scope}:{business_date}"
                 known = [row for row in before.get(scope, ()) if _is_within(row, span)]
-                _record(writer, scope, known, result.breaks, now_us)
+                if known or result.breaks:
+                    _record(writer, scope, known, result.breaks, now_us)
         writer.put_levels(rows)
     say("reconcile.recorded", scopes=len(scopes), levels=len(rows))
 

@@ -8,7 +8,7 @@ Several calls may share one commit of their intents and one of their outcomes: a
 leaves all of them to be looked up, none to be sent blindly.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date
 from typing import Literal, NamedTuple
 
@@ -241,7 +241,8 @@ def _send(deps: BooksDeps, parcels: Sequence[_Parcel]) -> _Sent:
     if rows:
         _intend(deps, rows)
     sent = _call(deps, parcels)
-    done = [parcel.batch_id for parcel in parcels if _is_done(parcel, sent)]
+    told = _told(sent)
+    done = [parcel.batch_id for parcel in parcels if _is_done(parcel, told)]
     deps.checkpoint("before_record")
     if sent.outcomes or sent.unsent or done:
         _record(deps, sent, done)
@@ -288,9 +289,13 @@ def _call(deps: BooksDeps, parcels: Sequence[_Parcel]) -> _Sent:
     return sent
 
 
-def _is_done(parcel: _Parcel, sent: _Sent) -> bool:
+def _told(sent: _Sent) -> set[str]:
+    """Posting keys with an outcome."""
+    return {row.posting_key for row, one in sent.outcomes if one.outcome != "unknown"}
+
+
+def _is_done(parcel: _Parcel, told: Collection[str]) -> bool:
     """Every entry of the batch has an outcome, now or from before."""
-    told = {row.posting_key for row, one in sent.outcomes if one.outcome != "unknown"}
     return all(row.posting_key in told for row in parcel.rows)
 
 
@@ -350,8 +355,9 @@ def _settle(
 def _results(deps: BooksDeps, parcels: Sequence[_Parcel], sent: _Sent) -> list[BatchResult]:
     """A result for each batch up to the first that is not done."""
     results: list[BatchResult] = []
+    told = _told(sent)
     for parcel in parcels:
-        if _is_done(parcel, sent):
+        if _is_done(parcel, told):
             results.append(BatchResult(parcel.batch_id, "done"))
         elif sent.stop is not None:
             return [*results, _unfinished(deps, parcel.batch_id, sent.stop)]

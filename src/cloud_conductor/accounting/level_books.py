@@ -24,14 +24,15 @@ def compare_books(
     Records are lines: of canonical entries on the left, of summed versions on the right.
     """
     tally = Tally("L5")
-    wanted = {(entry.kind, entry.source_id): _sums([entry]) for entry in day.entries}
-    wanted |= {(entry.kind, entry.source_id): _sums([entry]) for entry in day.unmapped}
     held: dict[_Source, list[JournalEntry]] = {}
     for entry in booked:
         held.setdefault((entry.kind, entry.source_id), []).append(entry)
+    made, same = _without_same(day.entries, held)
+    tally.match(same, same, cases=same)
+    wanted = {(entry.kind, entry.source_id): _sums([entry]) for entry in (*made, *day.unmapped)}
     sums = {source: _sums(entries) for source, entries in held.items()}
     in_books = {source: sum(map(collected, entries)) for source, entries in held.items()}
-    canonical = {(entry.kind, entry.source_id): collected(entry) for entry in day.entries}
+    canonical = {(entry.kind, entry.source_id): collected(entry) for entry in made}
     blocked: dict[_Source, EntryFinding] = {}
     for finding in day.findings:
         if finding.blocks:
@@ -47,7 +48,32 @@ def compare_books(
             _blocked(tally, scope, blocked[source], (len(left), len(right)), effect)
         else:
             _compare(tally, scope, source, left, right, effect)
-    return tally.result(sum(map(len, wanted.values())), sum(map(len, sums.values())))
+    return tally.result(same + sum(map(len, wanted.values())), same + sum(map(len, sums.values())))
+
+
+def _without_same(
+    entries: Sequence[JournalEntry], held: dict[_Source, list[JournalEntry]]
+) -> tuple[list[JournalEntry], int]:
+    """Entries that the books do not hold line by line in one version, and the lines of the others.
+
+    Those are taken out of `held`: they agree account by account.
+    """
+    left: list[JournalEntry] = []
+    same = 0
+    for entry in entries:
+        source = (entry.kind, entry.source_id)
+        booked = held.get(source, ())
+        accounts = {(line.account_code, line.movement) for line in entry.lines}
+        if (
+            len(booked) == 1
+            and booked[0].lines == entry.lines
+            and len(accounts) == len(entry.lines)
+        ):
+            del held[source]
+            same += len(accounts)
+        else:
+            left.append(entry)
+    return left, same
 
 
 def _compare(

@@ -1,7 +1,7 @@
 """How long a ledger's own limits make a posting run take, whatever our compute time is. Pure.
 
 Limits: "OAuth 2.0 API limits" and "Accounting API" (Xero Developer): 60 calls a minute and 5,000 a
-day per organisation, 50 documents a call in practice, 100 of them on a page that is read.
+day per organisation, 50 documents a call in practice, 1,000 of them on a page that is read.
 """
 
 import msgspec
@@ -16,7 +16,7 @@ class ApiLimits(msgspec.Struct, frozen=True):
     calls_per_minute: int = 60
     calls_per_day: int = 5_000
     documents_per_call: int = 50
-    documents_per_page: int = 100
+    documents_per_page: int = 1_000
 
 
 XERO = ApiLimits()

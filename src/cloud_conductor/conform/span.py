@@ -18,15 +18,23 @@ def span_facts(lake: Lake, dates: Sequence[date]) -> dict[str, pa.Table]:
     """`flow.day_facts` of every date, one under the other; dates that differ are read alone."""
     if len(dates) == 1:
         return day_facts(lake, dates[0])
-    found = {table: lake.read(table, dates) for table in PARTITIONED}
-    lines, inputs = found["sale_lines"], SEAL_INPUTS["sale_lines"]
-    if lines.num_rows and not lake.sealed("sale_lines", dates, inputs) >= _dates(lines):
-        found["sale_lines"] = enrich_lines(lines, found["sales"], lake.read("products"))
+    found = {table: _read(lake, table, dates) for table in PARTITIONED}
     found["sale_lines"] = beside_their_sales(lake, found["sale_lines"], found["sales"])
     torn = _torn(found)
     if not torn:
         return found
     return found | {"tenders": _mended(lake, found, dates, torn)}
+
+
+def _read(lake: Lake, table: str, dates: Sequence[date]) -> pa.Table:
+    """Enriched rows of some dates. Sealed ones are read as they stand, a file a date."""
+    present = sorted(set(dates) & set(lake.dates(table)))
+    if present and lake.sealed(table, present, SEAL_INPUTS.get(table, ())) >= set(present):
+        return pa.concat_tables([lake.read(table, [one]) for one in present])
+    rows = lake.read(table, dates)
+    if table != "sale_lines" or not rows.num_rows:
+        return rows
+    return enrich_lines(rows, lake.read("sales", dates), lake.read("products"))
 
 
 def _torn(found: dict[str, pa.Table]) -> list[date]:

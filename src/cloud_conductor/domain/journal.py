@@ -11,6 +11,10 @@ import msgspec
 EntryKind = Literal["SALES", "CASH", "DEPOSIT", "FEES", "COGS", "PAYOUT"]
 KIND_ORDER: tuple[EntryKind, ...] = ("SALES", "FEES", "COGS", "CASH", "DEPOSIT", "PAYOUT")
 POSTING_NAMESPACE = uuid.UUID("9f0b4b0e-6f0e-5b7e-9a53-6b1f7c1f2d11")
+_NAMESPACE = POSTING_NAMESPACE.bytes
+_UUID_KEPT = (1 << 128) - 1 - (0xF000 << 64) - (0xC000 << 48)
+_UUID_5 = (0x5000 << 64) | (0x8000 << 48)
+"""Version and variant bits (RFC 9562)."""
 
 
 class JournalLine(msgspec.Struct, frozen=True):
@@ -65,10 +69,18 @@ def content_hash(ledger_date: date, currency: str, legs: Iterable[tuple[str, int
     return hashlib.sha256(payload).hexdigest()
 
 
+def _uuid5(name: str) -> str:
+    """`str(uuid.uuid5(POSTING_NAMESPACE, name))`, without the objects: there are many keys."""
+    digest = hashlib.sha1(_NAMESPACE + name.encode(), usedforsecurity=False).digest()
+    number = int.from_bytes(digest[:16], "big") & _UUID_KEPT | _UUID_5
+    text = f"{number:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
 def posting_key(organisation: str, entry: JournalEntry) -> str:
     """The same entry gives the same key, on any machine, at any time (R-13.6)."""
     identity = "|".join(
         (organisation, entry.entity, entry.store, entry.currency, entry.kind, entry.source_id,
          str(entry.version))
     )  # fmt: skip
-    return str(uuid.uuid5(POSTING_NAMESPACE, identity))
+    return _uuid5(identity)

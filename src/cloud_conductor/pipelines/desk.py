@@ -206,7 +206,9 @@ def _bank_dates(read: Read, facts: DayFacts) -> dict[tuple[int, str], date]:
             for line in by_amount.get(amount, ())
             if scope.business_date <= line.posted_date <= last
         ]
-        if near:
+        if len(deposits) == 1 and len(near) == 1:
+            found[place, next(iter(deposits))] = near[0].posted_date
+        elif near:
             dates = deposit_dates(_scope(scope), deposits, near)
             found |= {(place, shift): on for shift, on in dates.items()}
     return found

@@ -254,7 +254,7 @@ def booked_on(
             )
             .order_by(ENTRY.c.seq)
         )
-        for key, payload in connection.execute(query):
+        for key, payload in connection.execute(query).all():
             yield key, decode_entry(payload)
 
 

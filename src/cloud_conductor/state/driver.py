@@ -13,7 +13,7 @@ _Item = TypeVar("_Item")
 
 def rows_of(kind: type[_Row], result: Result[Any]) -> list[_Row]:
     names = [str(name) for name in result.keys()]  # noqa: SIM118 - a method of results
-    return [kind(**dict(zip(names, row, strict=True))) for row in result]
+    return [kind(**dict(zip(names, row, strict=True))) for row in result.all()]
 
 
 def parts(items: Sequence[_Item], size: int) -> Iterator[Sequence[_Item]]:

@@ -39,7 +39,7 @@ API = "/api.xro/2.0"
 FINANCE = "/finance.xro/1.0"
 IDENTITY_URL = "https://identity.xero.com"
 API_HOST = "https://api.xero.com"
-PAGE_SIZE = 100
+PAGE_SIZE = 1_000
 PAGES_MAX = 1_000
 IDEMPOTENCY_WINDOW_S = 360
 REMAINING = ("x-minlimit-remaining", "x-daylimit-remaining", "x-appminlimit-remaining")
@@ -347,25 +347,17 @@ def batch_key(postings: Sequence[Posting]) -> str:
     return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
-def _written(
-    answer: Response, kind: DocumentType
-) -> Sequence[wire.ManualJournal | wire.BankTransaction]:
+def _written(answer: Response, kind: DocumentType) -> Sequence[wire.Written]:
     """Documents of an answered PUT. What cannot be read may have been written: OutcomeUnknown."""
     try:
-        if kind == "journal":
-            return _decode(answer, wire.Journals).manual_journals
-        return _decode(answer, wire.Transactions).bank_transactions
+        found = _decode(answer, wire.WrittenDocuments)
     except VendorRefused as error:
         raise OutcomeUnknown(error.message) from error
+    return found.manual_journals if kind == "journal" else found.bank_transactions
 
 
-def _outcome(
-    posting: Posting, written: wire.ManualJournal | wire.BankTransaction
-) -> PostingOutcome:
-    if isinstance(written, wire.ManualJournal):
-        external_id, text = written.manual_journal_id, written.narration
-    else:
-        external_id, text = written.bank_transaction_id, written.reference
+def _outcome(posting: Posting, written: wire.Written) -> PostingOutcome:
+    text = written.text
     refused = written.status_attribute_string == "ERROR" or bool(written.validation_errors)
     if wire.key_in(text) != posting.key and (text or not refused):
         return PostingOutcome(posting.key, "unknown", message="answered out of order")
@@ -377,7 +369,7 @@ def _outcome(
             "rejected",
             message=f"Xero rejected {entry.kind} {entry.store} {entry.business_date}: {messages}",
         )
-    return PostingOutcome(posting.key, "posted", external_id)
+    return PostingOutcome(posting.key, "posted", written.external_id)
 
 
 def _date_time(day: date) -> str:

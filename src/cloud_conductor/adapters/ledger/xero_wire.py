@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -26,7 +27,7 @@ _STATUS: dict[str, LedgerStatus] = {
     "AUTHORISED": "posted",
     "DRAFT": "draft",
 }
-_encoder = msgspec.json.Encoder(decimal_format="number")
+_encoder = msgspec.json.Encoder()
 
 
 class _Wire(msgspec.Struct, frozen=True, rename="pascal", kw_only=True):
@@ -40,7 +41,31 @@ class Message(_Wire, frozen=True):
 class Line(_Wire, frozen=True):
     account_code: str = ""
     line_amount: Decimal = Decimal(0)
-    tax_amount: Decimal = Decimal(0)
+
+
+class Written(_Wire, frozen=True):
+    """What the answer to a write says of one document; its lines are as we sent them."""
+
+    manual_journal_id: str = msgspec.field(name="ManualJournalID", default="")
+    bank_transaction_id: str = msgspec.field(name="BankTransactionID", default="")
+    narration: str = ""
+    reference: str = ""
+    status_attribute_string: str = ""
+    validation_errors: list["Message"] = []
+
+    @property
+    def external_id(self) -> str:
+        return self.manual_journal_id or self.bank_transaction_id
+
+    @property
+    def text(self) -> str:
+        """Where our key stands."""
+        return self.narration or self.reference
+
+
+class WrittenDocuments(_Wire, frozen=True):
+    manual_journals: list[Written] = []
+    bank_transactions: list[Written] = []
 
 
 class ManualJournal(_Wire, frozen=True):
@@ -168,6 +193,7 @@ class Statements(msgspec.Struct, frozen=True, rename="camel"):
     statements: list[Statement] = []
 
 
+@lru_cache(maxsize=4096)
 def read_date(text: str) -> date:
     """Day of `/Date(1763769600000+0000)/` or of ISO text; ValueError otherwise."""
     if found := _MS_DATE.fullmatch(text):
@@ -175,6 +201,7 @@ def read_date(text: str) -> date:
     return date.fromisoformat(text[:10])
 
 
+@lru_cache(maxsize=4096)
 def read_instant(text: str) -> str:
     """ISO text of a `/Date()/`, so that instants sort; other text as it is."""
     if found := _MS_DATE.fullmatch(text):
@@ -206,12 +233,13 @@ def journals_body(postings: Iterable[Posting], tracking: str) -> bytes:
                     "LineAmount": _amount(line.amount_minor, posting.entry.currency),
                     "AccountCode": line.account_code,
                     "Description": line.description or line.role,
-                    **_tracking(tracking, posting.entry.store),
+                    **where,
                 }
                 for line in posting.entry.lines
             ],
         }
         for posting in postings
+        for where in (_tracking(tracking, posting.entry.store),)
     ]
     return _encoder.encode({"ManualJournals": documents})
 
@@ -335,9 +363,10 @@ def read_trial_balance(reports: Reports, currency: str) -> Mapping[str, int]:
 def read_minor(amount: Decimal, currency: str) -> int:
     """Minor units of an amount that must be exact; ValueError when digits would be lost."""
     scaled = amount.scaleb(minor_exponent(currency))
-    if scaled != scaled.to_integral_value():
+    minor = int(scaled)
+    if minor != scaled:
         raise ValueError(f"{amount} {currency} has more digits than the currency")
-    return int(scaled)
+    return minor
 
 
 def key_in(text: str) -> str:
@@ -356,8 +385,9 @@ def _status(text: str) -> LedgerStatus:
     return _STATUS.get(text, "void")
 
 
-def _amount(minor: int, currency: str) -> Decimal:
-    return Decimal(major(minor, currency))
+def _amount(minor: int, currency: str) -> msgspec.Raw:
+    """The amount as a JSON number, digit for digit."""
+    return msgspec.Raw(major(minor, currency).encode())
 
 
 def _tracking(category: str, store: str) -> dict[str, object]:

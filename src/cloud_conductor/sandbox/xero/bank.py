@@ -53,7 +53,8 @@ def total_of(transaction: BankTransaction) -> Decimal:
 
 def read_many(books: Books, ask: Ask) -> dict[str, Any]:
     """GET /BankTransactions. As Xero's, a call without `page` leaves the lines out."""
-    found = where.select(books.bank_transactions.values(), ask, FIELDS, "UpdatedDateUTC")
+    everything = books.bank_transactions.values()
+    found = where.kept("bank_transactions", everything, ask, FIELDS, "UpdatedDateUTC")
     page, told = where.paged(found, ask)
     shown = [show(books, transaction, lines=told is not None) for transaction in page]
     return {"pagination": told, "BankTransactions": shown} if told else {"BankTransactions": shown}

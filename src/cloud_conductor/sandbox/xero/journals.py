@@ -42,7 +42,7 @@ FIELDS: where.Fields = {
 
 def read_many(books: Books, ask: Ask) -> dict[str, Any]:
     """GET /ManualJournals. As Xero's, a call without `page` leaves the lines out."""
-    found = where.select(books.journals.values(), ask, FIELDS, "UpdatedDateUTC")
+    found = where.kept("journals", books.journals.values(), ask, FIELDS, "UpdatedDateUTC")
     page, told = where.paged(found, ask)
     shown = [show(books, journal, lines=told is not None) for journal in page]
     return {"pagination": told, "ManualJournals": shown} if told else {"ManualJournals": shown}

@@ -159,6 +159,8 @@ class Organisation:
         self.advanced_tier = advanced_tier
         self.revision = 0
         self._answered = 0
+        self._kept: dict[tuple[str, ...], list[Any]] = {}
+        self._kept_at = -1
         now = self.clock.now()
         self.books = Books(
             seed=seed,
@@ -185,7 +187,9 @@ class Organisation:
         path: from `/api.xro/2.0` or `/finance.xro/1.0`. body: JSON value, fractions as Decimal.
         """
         named = {name.lower(): value for name, value in (headers or {}).items()}
-        ask = Ask(method, path, {}, dict(query or {}), named, body, self.clock.now())
+        if self._kept_at != self.revision:
+            self._kept_at, self._kept = self.revision, {}
+        ask = Ask(method, path, {}, dict(query or {}), named, body, self.clock.now(), self._kept)
         try:
             template, handler, params = self._route(method, path)
             self._count(method, template)
@@ -320,6 +324,7 @@ class Organisation:
     def restore(self, data: bytes) -> None:
         """Take up the state of a snapshot."""
         self.books = msgspec.json.decode(data, type=Books)
+        self._kept_at = -1
 
 
 def read_chart(data: bytes) -> list[tuple[str, ...]]:

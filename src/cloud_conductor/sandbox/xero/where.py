@@ -32,6 +32,7 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
+_DAYS = re.compile(r"Date>=DateTime\((\d+),(\d+),(\d+)\) AND Date<DateTime\((\d+),(\d+),(\d+)\)")
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq, "=": operator.eq, "!=": operator.ne, "<>": operator.ne,
     ">=": operator.ge, "<=": operator.le, ">": operator.gt, "<": operator.lt,
@@ -189,6 +190,22 @@ def _comparison(field: Callable[[Any], Any], sign: str, wanted: Any) -> Predicat
     return matches
 
 
+def kept(name: str, items: Iterable[Any], ask: Ask, fields: Fields, changed: str) -> list[Any]:
+    """`select` of the list `name`; asked again before anything is written, it is not worked out anew.
+
+    So the pages of one question cost one look at all documents, not one a page.
+    """
+    question = (
+        name,
+        ask.query.get("where", ""),
+        ask.query.get("order", ""),
+        ask.headers.get("if-modified-since", ""),
+    )
+    if question not in ask.kept:
+        ask.kept[question] = select(items, ask, fields, changed)
+    return ask.kept[question]
+
+
 def select(items: Iterable[Any], ask: Ask, fields: Fields, changed: str) -> list[Any]:
     """Items that `where` and If-Modified-Since keep, in the asked `order`.
 
@@ -204,7 +221,12 @@ def select(items: Iterable[Any], ask: Ask, fields: Fields, changed: str) -> list
         kept = [item for item in kept if fields[changed](item) >= limit]
     if text := ask.query.get("where", "").strip():
         predicate = _Reader(text, fields).read()
-        kept = [item for item in kept if predicate(item)]
+        if (days := _DAYS.fullmatch(text)) and "Date" in fields:  # the plain window, at once
+            first, last = (date(*map(int, days.group(at, at + 1, at + 2))) for at in (1, 4))
+            read = fields["Date"]
+            kept = [item for item in kept if first <= read(item) < last]
+        else:
+            kept = [item for item in kept if predicate(item)]
     for clause in reversed([part for part in ask.query.get("order", "").split(",") if part]):
         name, _, direction = clause.strip().partition(" ")
         if name not in fields or direction.strip().upper() not in {"", "ASC", "DESC"}:

@@ -23,7 +23,8 @@ class Ask:
     """One call of the API, ready for a noun's handler.
 
     params: the `{Names}` of the route. headers: lower-case names. body: decoded JSON or None.
-    now: aware UTC, the instant every document touched by this call is stamped with.
+    now: aware UTC, the instant every document touched by this call is stamped with. kept: what
+    earlier questions selected, good until the next write (see where.kept).
     """
 
     method: str
@@ -33,6 +34,7 @@ class Ask:
     headers: dict[str, str]
     body: Any
     now: datetime
+    kept: dict[tuple[str, ...], list[Any]] = field(default_factory=dict)
 
     @property
     def idempotency_key(self) -> str | None:
