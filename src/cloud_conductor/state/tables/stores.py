@@ -5,7 +5,7 @@ from sqlalchemy import Column, Table, Text
 from cloud_conductor.state.tables import BOOKS
 
 STORE_CODE = Table(
-    "store_code",
+    "stores_code",
     BOOKS,
     Column("source", Text, primary_key=True),
     Column("location_id", Text, primary_key=True),

@@ -11,7 +11,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.create_table(
-        "store_code",
+        "stores_code",
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("location_id", sa.Text(), nullable=False),
         sa.Column("store", sa.Text(), nullable=False),
