@@ -31,6 +31,11 @@ LATE_HOUR = clock_time(21, 0, tzinfo=UTC)
 QUANTITY = "/line_items/0/quantity"
 CARD = "cnon:card-nonce-ok"
 
+DOCUMENTS = {
+    "square": ("sale", "tender", "payout"),
+    "xero": ("journal", "bank_receipt", "bank_spend"),
+}
+
 Json = dict[str, Any]
 
 
@@ -79,8 +84,9 @@ def _about(stage: Stage, console: str, guide: list[Json]) -> Json:
         "faults_url": f"{stage.square}/sandbox/till/faults",
         "faults": httpx.get(f"{stage.square}/sandbox/till/faults").json()["faults"],
         "pages": {
-            "square": f"{stage.square}/sandbox/pages/{{id}}",
-            "xero": f"{stage.xero}/sandbox/pages/{{id}}",
+            f"{vendor} {kind}": f"{url}/sandbox/pages/{{id}}"
+            for vendor, url in (("square", stage.square), ("xero", stage.xero))
+            for kind in DOCUMENTS[vendor]
         },
         "guide": guide,
     }
