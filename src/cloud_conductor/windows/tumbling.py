@@ -5,6 +5,10 @@ belongs to the window that begins there. Figures are exact integers: minor units
 millionths of a unit of quantity, so that sums of windows are sums of lines whatever the batching.
 """
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
@@ -12,7 +16,10 @@ import pyarrow.json as pj
 WINDOW_US = 5 * 60 * 1_000_000
 JSON_BLOCK_BYTES = 4 * 1024 * 1024
 
-KEYS = ("store", "department", "currency", "start_us")
+Numbers = npt.NDArray[np.int64]
+
+TEXTS = ("store", "department", "currency")
+KEYS = (*TEXTS, "start_us")
 SUMS = ("quantity", "gross_minor", "discount_minor", "net_minor", "tax_minor")
 LINES = pa.schema(
     [
@@ -48,24 +55,32 @@ def start_of(instant_us: int) -> int:
 
 
 def tumbling(lines: pa.Table) -> pa.Table:
-    """Sums of lines (LINES) per window, as CELLS, in the order of their keys."""
-    at = lines["occurred_us"]
-    whole = pc.divide(at, WINDOW_US)  # towards zero: one too high for instants before 1970
-    is_before = pc.less(at, pc.multiply(whole, WINDOW_US))
-    start = pc.multiply(pc.subtract(whole, is_before.cast(pa.int64())), WINDOW_US)
-    placed = lines.append_column("start_us", start)
-    sums = placed.group_by(list(KEYS)).aggregate([(name, "sum") for name in SUMS])
+    """Sums of lines (LINES) per window, as CELLS, in the order of their keys. No null is allowed.
+
+    Keys become one number a line, so that a group is found by one look-up: five times faster than
+    grouping by four columns, two of them text (bench_windows).
+    """
+    if not lines.num_rows:
+        return CELLS.empty_table()
+    texts = {name: _encoded(lines[name]) for name in TEXTS}
+    windows = _numbers(lines["occurred_us"]) // WINDOW_US
+    first = windows.min()
+    code = windows - first
+    for names, index in texts.values():
+        code = code * len(names) + index
+    cells, cell = _distinct(code)
+    figures = {name: _summed(cell, _numbers(lines[name]), len(cells)) for name in SUMS}
+    _, order = _encoded(lines["sale_id"])
     for event, name in (("sale", "sales"), ("return", "returns")):
-        orders = _distinct(placed, event).rename_columns([*KEYS, name])
-        sums = sums.join(orders, list(KEYS), join_type="left outer")
-    columns = [
-        pc.fill_null(sums[name if name in sums.column_names else f"{name}_sum"], 0)
-        if name not in KEYS
-        else sums[name]
-        for name in CELLS.names
-    ]
-    cells = pa.table(columns, names=CELLS.names).cast(CELLS)
-    return cells.sort_by([(name, "ascending") for name in KEYS])
+        is_it = pc.equal(lines["event"], event).to_numpy()
+        figures[name] = _orders(cell[is_it], order[is_it], len(cells))
+    columns: dict[str, Any] = figures
+    for text, (names, _) in reversed(texts.items()):
+        cells, at = np.divmod(cells, len(names))
+        columns[text] = names.take(pa.array(at))
+    columns["start_us"] = (cells + first) * WINDOW_US
+    found = pa.table([columns[name] for name in CELLS.names], schema=CELLS)
+    return found.sort_by([(name, "ascending") for name in KEYS])
 
 
 def lines_of_json(data: bytes) -> pa.Table:
@@ -77,7 +92,33 @@ def lines_of_json(data: bytes) -> pa.Table:
     )
 
 
-def _distinct(placed: pa.Table, event: str) -> pa.Table:
-    """Distinct orders per window among the lines of one kind: KEYS and their number."""
-    some = placed.filter(pc.equal(placed["event"], event))
-    return some.group_by(list(KEYS)).aggregate([("sale_id", "count_distinct")])
+def _encoded(texts: pa.ChunkedArray) -> tuple[pa.Array, Numbers]:
+    """The distinct texts of a column, and which of them each row has."""
+    found = texts.combine_chunks().dictionary_encode()
+    return found.dictionary, found.indices.to_numpy().astype(np.int64)
+
+
+def _numbers(column: pa.ChunkedArray) -> Numbers:
+    numbers: Numbers = column.combine_chunks().to_numpy()
+    return numbers
+
+
+def _distinct(code: Numbers) -> tuple[Numbers, Numbers]:
+    """The distinct numbers, and which of them each row has."""
+    found = pa.array(code).dictionary_encode()
+    return found.dictionary.to_numpy(), found.indices.to_numpy()
+
+
+def _summed(cell: Numbers, numbers: Numbers, cells: int) -> Numbers:
+    sums = np.zeros(cells, np.int64)
+    np.add.at(sums, cell, numbers)
+    return sums
+
+
+def _orders(cell: Numbers, order: Numbers, cells: int) -> Numbers:
+    """Distinct orders per cell."""
+    if not len(cell):
+        return np.zeros(cells, np.int64)
+    orders = int(order.max()) + 1
+    pairs = pc.unique(pa.array(cell.astype(np.int64) * orders + order)).to_numpy()
+    return np.bincount(pairs // orders, minlength=cells)
