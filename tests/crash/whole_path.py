@@ -134,7 +134,7 @@ def open_town(folder: Path, plan: rehearsal.Plan, *, documents_per_call: int) ->
         patch.setenv("SQUARE_TOKEN", rehearsal.SQUARE_TOKEN)
         patch.setenv("XERO_CLIENT_ID", rehearsal.XERO_CLIENT)
         patch.setenv("XERO_CLIENT_SECRET", rehearsal.XERO_SECRET)
-        path = rehearsal._configure(plan, folder, stage)
+        path = rehearsal.configure(plan, folder, stage)
         text = path.read_text()
         small = f"documents_per_call = {documents_per_call}\ncalls_per_minute"
         path.write_text(text.replace("calls_per_minute", small))

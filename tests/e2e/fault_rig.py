@@ -143,7 +143,7 @@ def open_faulty(
         assert played.ready.wait(PLAY_S_MAX)
         plan = rehearsal.Plan(scenario="chain", seed=seed, stores=1, days=1)
         opened = _Opened(pos.url, books.url, played.stores())
-        path = rehearsal._configure(plan, folder, opened)  # type: ignore[arg-type]
+        path = rehearsal.configure(plan, folder, opened)  # type: ignore[arg-type]
         with House(path) as house:
             house.prepare()
             after = house.clock.now()

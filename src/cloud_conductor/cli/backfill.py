@@ -6,46 +6,49 @@ import click
 
 from cloud_conductor.cli.options import ISO_DATE, config_option, json_option
 
-DAYS_MAX = 400
-
 
 @click.command()
 @click.option("--from", "first", type=ISO_DATE, required=True, help="First business date.")
 @click.option("--to", "last", type=ISO_DATE, required=True, help="Last business date, inclusive.")
+@click.option("--restart", is_flag=True, help="Forget how far a stopped run of this span came.")
 @click.option("--dry-run", is_flag=True, help="Say what would be read and closed, do nothing.")
 @config_option
 @json_option
 def backfill(
-    first: date, last: date, dry_run: bool, config_path: str | None, as_json: bool
+    first: date, last: date, restart: bool, dry_run: bool, config_path: str | None, as_json: bool
 ) -> None:
-    """Read what the sources hold for the dates, then close each. Running it again adds nothing."""
+    """Read what the sources hold for the dates, then close each. Running it again adds nothing.
+
+    A run that was stopped goes on after the last day it read.
+    """
     from cloud_conductor.cli.output import emit_json, say
-    from cloud_conductor.ingest import flow as ingest
-    from cloud_conductor.pipelines import close
-    from cloud_conductor.wiring import errands
+    from cloud_conductor.state import ingest as state
+    from cloud_conductor.wiring import backfilling
     from cloud_conductor.wiring.house import open_house
 
-    if not first <= last or (last - first).days >= DAYS_MAX:
-        raise click.UsageError(f"--from must not be after --to, and {DAYS_MAX} days are the most")
-    dates = [first + timedelta(days=offset) for offset in range((last - first).days + 1)]
+    if not first <= last or (last - first).days >= backfilling.DAYS_MAX:
+        most = backfilling.DAYS_MAX
+        raise click.UsageError(f"--from must not be after --to, and {most} days are the most")
+    days = (last - first).days + 1
     with open_house(config_path) as house:
+        if restart and not dry_run:
+            for source in house.config.sources:
+                state.forget_backfill(house.worker, source, first, last)
+        spans = backfilling.spans(house, first, last)
         start = min(store.day_interval(first)[0] for store in house.stores)
         end = max(store.day_interval(last)[1] for store in house.stores)
         plan: dict[str, object] = {
             "schema": "conductor.backfill/v1",
-            "dates": [str(one) for one in dates],
+            "dates": [str(first + timedelta(days=offset)) for offset in range(days)],
             "dry_run": dry_run,
+            "days_done_before": sum(span.done for span in spans),
         }
         if dry_run:
             plan |= {"would_read": [start.isoformat(), end.isoformat()]}
+            plan |= {"would_read_days": sum(len(span.left) for span in spans)}
         else:
-            new = 0
-            for source in house.pos:
-                say(f"reading {source} from {start} to {end}")
-                new += ingest.run_span(house.ingest_deps, source, start, end).new
-            close.catch_up(house.close_deps)
-            errands.run(house, "close", dates, say)
-            plan |= {"new_events": new}
+            done = backfilling.run(house, spans, say)
+            plan |= {"days": done.days, "objects": done.objects, "new_events": done.new_events}
     if as_json:
         emit_json(plan)
     else:

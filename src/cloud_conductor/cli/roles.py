@@ -57,7 +57,7 @@ def gateway(path: Path) -> None:
         rest = Lazy(lambda: _rest(house))
         app = Gateway(
             doors,
-            GroupCommitWriter(house.log),
+            GroupCommitWriter(house.event_store),
             house.clock,
             body_bytes_max=config.body_bytes_max,
             rest=rest,

@@ -36,6 +36,8 @@ SEAL_INPUTS = {
     "tenders": ("gift_card_activities",),
 }
 """Table -> tables its rows are enriched from."""
+SEAL_ORDER = sorted(PARTITIONED, key=SEAL_INPUTS.__contains__)
+"""What others are enriched from comes first: sealed after them, it would make them due again."""
 SALE_WITHIN = timedelta(days=3)
 """How far apart a payment and the close of its sale may be and still be brought together."""
 
@@ -132,7 +134,7 @@ def run_seals(deps: ConformDeps, dates: Sequence[date]) -> int:
     rows, wanted = 0, sorted(set(dates))
     for start in range(0, len(wanted), DATES_PER_SEAL):
         some = wanted[start : start + DATES_PER_SEAL]
-        for table in PARTITIONED:
+        for table in SEAL_ORDER:
             rows += _seal(deps, table, some)
     if rows:
         deps.lake.sync()

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.domain.stores import Meanings, Store, TaxSplit
 
 Roles = Literal["gateway", "worker", "scheduler"]
@@ -161,6 +162,7 @@ class LogConfig(_Section, frozen=True):
 
     url: str = ""
     options: dict[str, str] = msgspec.field(default_factory=dict)
+    keep_days: float = 30.0
 
 
 class LandingConfig(_Section, frozen=True):
@@ -235,9 +237,14 @@ class AccountingConfig(_Section, frozen=True):
 
 
 class LakeConfig(_Section, frozen=True):
-    """Folder of the zones (raw, processed), relative to conductor.toml."""
+    """Where the zones (raw, processed) are: a folder relative to conductor.toml, or a bucket.
+
+    region, endpoint: of `s3://bucket/prefix`; the endpoint of a store that is not AWS.
+    """
 
     path: str = "lake"
+    region: str = ""
+    endpoint: str = ""
     flush_interval_s: float = 30.0
     flush_rows_max: int = 50_000
 
@@ -269,7 +276,14 @@ class Config(_Section, frozen=True):
 
     @property
     def lake_dir(self) -> Path:
+        """The folder of the zones; ConfigError where they are in a bucket."""
+        if self.is_lake_in_bucket:
+            raise ConfigError(f"[lake] path is {self.lake.path}: this works on a folder only")
         return Path(self.root) / self.lake.path
+
+    @property
+    def is_lake_in_bucket(self) -> bool:
+        return self.lake.path.startswith("s3://")
 
     def store_master(self) -> tuple[Store, ...]:
         """Stores in the order of their codes."""

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from cloud_conductor.domain.events import Event, NewEvent
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 INSTANT = pa.timestamp("us", tz="UTC")
 
 RAW = pa.schema(
@@ -104,3 +105,13 @@ def _parquet(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
+
+
+def events_in(data: bytes) -> list[Event]:
+    """Events of a raw file, as they were logged; the inverse of `raw_files`."""
+    rows = pq.read_table(io.BytesIO(data)).drop_columns(["sha256"]).to_pylist()
+    return [
+        Event(**row, received_us=(at - EPOCH) // MICROSECOND)
+        for row in rows
+        if (at := row.pop("received_at")) is not None
+    ]

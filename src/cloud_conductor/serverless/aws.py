@@ -132,7 +132,7 @@ class Webhooks:
             )
             for name, source in house.config.sources.items()
         }
-        self._writer = GroupCommitWriter(house.log)
+        self._writer = GroupCommitWriter(house.event_store)
         limit = house.config.gateway.body_bytes_max
         self._app = Gateway(doors, self._writer, house.clock, body_bytes_max=limit)
         self._loop = asyncio.new_event_loop()

@@ -1,14 +1,14 @@
 """Operations on the ingest room's tables: cursors and the write-down of sweeps."""
 
 import contextlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Engine, Table, and_, insert, select, update
+from sqlalchemy import ColumnElement, Engine, Table, and_, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from cloud_conductor.state.tables.ingest import CURSOR, SWEEP
+from cloud_conductor.state.tables.ingest import BACKFILL, CURSOR, SWEEP
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ERROR_CHARS_MAX = 500
@@ -155,3 +155,48 @@ def us(instant: datetime) -> int:
 
 def _instant(us: int | None) -> datetime | None:
     return None if us is None else EPOCH + timedelta(microseconds=us)
+
+
+BackfillKey = tuple[str, date, date]
+"""source, first and last business date."""
+
+
+def backfilled_to(engine: Engine, source: str, first: date, last: date) -> date | None:
+    """Last business date that an unfinished backfill of this span has read; None for none."""
+    with engine.connect() as connection:
+        query = select(BACKFILL.c.done_to).where(_span(source, first, last))
+        found = connection.execute(query).scalar()
+    return date.fromisoformat(found) if found else None
+
+
+def note_backfill(
+    engine: Engine,
+    key: BackfillKey,
+    *,
+    done_to: date,
+    objects: int,
+    new_objects: int,
+    now: datetime,
+) -> None:
+    """Write down that a day of a backfill is read; durable on return."""
+    source, first, last = key
+    row = {"source": source, "first": first.isoformat(), "last": last.isoformat()}
+    values = {"done_to": done_to.isoformat(), "changed_us": us(now)}
+    _make(engine, BACKFILL, row, {**values, "objects": 0, "new_objects": 0})
+    more = {
+        "objects": BACKFILL.c.objects + objects,
+        "new_objects": BACKFILL.c.new_objects + new_objects,
+    }
+    with engine.begin() as connection:
+        connection.execute(update(BACKFILL).where(_is(BACKFILL, row)).values(**values, **more))
+
+
+def forget_backfill(engine: Engine, source: str, first: date, last: date) -> None:
+    """A finished backfill is begun anew the next time."""
+    with engine.begin() as connection:
+        connection.execute(delete(BACKFILL).where(_span(source, first, last)))
+
+
+def _span(source: str, first: date, last: date) -> ColumnElement[bool]:
+    row = {"source": source, "first": first.isoformat(), "last": last.isoformat()}
+    return _is(BACKFILL, row)

@@ -20,6 +20,7 @@ from cloud_conductor.adapters.ledger.xero_auth import FileTokenStore
 from cloud_conductor.adapters.log.postgres import PostgresLog
 from cloud_conductor.adapters.log.sqlite import SqliteLog
 from cloud_conductor.adapters.objects.local import LocalObjects
+from cloud_conductor.adapters.objects.s3 import S3Objects, options_of
 from cloud_conductor.adapters.pos.square import client as square
 from cloud_conductor.adapters.pos.square.decode import SquareDecoder
 from cloud_conductor.adapters.pos.square.webhooks import SquareVerifier
@@ -37,12 +38,16 @@ from cloud_conductor.inventory.flow import InventoryDeps, run_inventory
 from cloud_conductor.pipelines.alerting import WatchDeps
 from cloud_conductor.pipelines.close import CloseDeps
 from cloud_conductor.pipelines.play import score_of
+from cloud_conductor.pipelines.retention import Retention
 from cloud_conductor.pipelines.score import Score
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.ledger import LedgerAdapter
 from cloud_conductor.ports.log import EventLog
+from cloud_conductor.ports.objects import ObjectStore
 from cloud_conductor.publishing.flow import PublishDeps
+from cloud_conductor.state import inventory as inventory_state
 from cloud_conductor.state import publishing
+from cloud_conductor.state import windows as windows_state
 from cloud_conductor.state.engine import open_engine, state_url
 from cloud_conductor.state.lock import held
 from cloud_conductor.state.migrate import migrate
@@ -54,6 +59,7 @@ from cloud_conductor.wiring import logs
 from cloud_conductor.wiring.landing import decoders_of, landings_of
 from cloud_conductor.wiring.publishing import channels_of, publish_deps, resolved
 from cloud_conductor.wiring.query import run_query
+from cloud_conductor.wiring.whole_log import WholeLog
 
 VERIFIERS: Mapping[str, type[SquareVerifier]] = {"square": SquareVerifier}
 PROCESSED = "processed"
@@ -119,6 +125,11 @@ class House:
 
     @cached_property
     def log(self) -> EventLog:
+        return WholeLog(self.event_store, self.raw)
+
+    @cached_property
+    def event_store(self) -> EventLog:
+        """The log itself: what the intake appends to and retention prunes."""
         self.state_dir.mkdir(parents=True, exist_ok=True)
         log = self._open_log()
         self._closing.callback(log.close)
@@ -126,11 +137,23 @@ class House:
 
     @cached_property
     def lake(self) -> DeltaLake:
+        return self.open_lake()
+
+    def open_lake(self) -> DeltaLake:
+        """The processed zone by a handle of its own: each thread needs one."""
+        if self.config.is_lake_in_bucket:
+            address = f"{self.config.lake.path.rstrip('/')}/{PROCESSED}"
+            return DeltaLake(address, self._bucket_options())
         return DeltaLake(self.config.lake_dir / PROCESSED)
 
     @cached_property
-    def raw(self) -> LocalObjects:
+    def raw(self) -> ObjectStore:
+        if self.config.is_lake_in_bucket:
+            return S3Objects(self.config.lake.path, self._bucket_options())
         return LocalObjects(self.config.lake_dir)
+
+    def _bucket_options(self) -> dict[str, str]:
+        return options_of(region=self.config.lake.region, endpoint=self.config.lake.endpoint)
 
     @cached_property
     def pos(self) -> Mapping[str, square.Square]:
@@ -255,6 +278,20 @@ class House:
         return (
             lambda: run_windows(self.windows_deps),
             lambda: run_inventory(self.inventory_deps),
+            self.retention,
+        )
+
+    @cached_property
+    def retention(self) -> Retention:
+        keep_days = self.config.log.keep_days
+        return Retention(
+            self.close_deps,
+            self.event_store,
+            keep=timedelta(days=keep_days) if keep_days else None,
+            others=(
+                lambda partition: inventory_state.cursor(self.worker, partition),
+                lambda partition: windows_state.cursor(self.worker, partition),
+            ),
         )
 
     @cached_property
@@ -271,7 +308,7 @@ class House:
     def watch_deps(self) -> WatchDeps:
         return WatchDeps(
             tell=self.alert_deps,
-            lake=DeltaLake(self.config.lake_dir / PROCESSED),  # its own: the watcher is a thread
+            lake=self.open_lake(),  # its own: the watcher is a thread
             worker=self.worker,
             stores=self.stores,
             sweep_s={name: one.sweep_interval_s for name, one in self.config.sources.items()},
@@ -294,7 +331,7 @@ class House:
         channels = channels_of(self.config.publish, self.secret)
         for channel in channels.values():
             self._closing.callback(channel.queue.close)
-        lake = DeltaLake(self.config.lake_dir / PROCESSED)  # its own: the publisher is a thread
+        lake = self.open_lake()  # its own: the publisher is a thread
         return publish_deps(
             channels, worker=self.worker, books=self.books, lake=lake, clock=self.clock
         )

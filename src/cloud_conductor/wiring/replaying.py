@@ -1,7 +1,10 @@
 """Replay: the same log into an empty lake must give the same content (design, section 5)."""
 
+import json
+import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -11,6 +14,7 @@ from sqlalchemy import delete
 
 from cloud_conductor.adapters.lake.delta import DeltaLake
 from cloud_conductor.conform import flow as conform
+from cloud_conductor.domain.errors import ChecksumMismatch
 from cloud_conductor.domain.schemas import PARTITIONED
 from cloud_conductor.ports.lake import Lake
 from cloud_conductor.state.engine import open_engine, state_url
@@ -19,6 +23,10 @@ from cloud_conductor.state.migrate import migrate
 from cloud_conductor.state.tables import conform as tables
 from cloud_conductor.wiring.errands import Progress
 from cloud_conductor.wiring.house import PROCESSED, House
+
+MARK = "rebuild.json"
+Days = tuple[date, date] | None
+"""First and last business date to compare; None for all."""
 
 
 class Replayed(TypedDict):
@@ -29,45 +37,91 @@ class Replayed(TypedDict):
     different: list[str]
 
 
-def verify(house: House, tell: Progress) -> Replayed:
+def verify(house: House, tell: Progress, days: Days = None) -> Replayed:
     """Replay into a throw-away folder with throw-away state, and compare digests."""
     with tempfile.TemporaryDirectory(prefix="conductor-replay-") as folder:
         scratch = Path(folder)
         engine = open_engine(state_url(scratch, "", "worker"))
         migrate(engine, "worker")
         lake = DeltaLake(scratch / PROCESSED)
-        deps = replace(house.conform_deps, lake=lake, engine=engine)
+        deps = replace(house.conform_deps, lake=lake, engine=engine, step=_teller(tell, house))
         tell("replaying the log")
         conform.run_conform(deps)
         engine.dispose()
         with house.lake_lock():
-            return _compared(house.lake, lake, tell)
+            return _compared(house.lake, lake, tell, days)
 
 
-def rebuild(house: House, tell: Progress) -> Replayed:
-    """Move the processed zone aside, forget what conform remembers, conform the whole log, seal."""
+def rebuild(house: House, tell: Progress, days: Days = None) -> Replayed:
+    """Move the processed zone aside, forget what conform remembers, conform the whole log, seal.
+
+    A rebuild that was stopped is taken up again: a mark beside the state says where the old zone
+    lies, until the new one is sealed. Everything between may be done twice.
+    """
     with state_lock(house.state_dir), house.lake_lock():
         current = house.config.lake_dir / PROCESSED
-        aside = current.with_name(f"{PROCESSED}.before-{house.clock.now():%Y%m%dT%H%M%S}")
-        if current.exists():
-            shutil.move(current, aside)
-        with house.worker.begin() as connection:
-            for table in tables.MEMORY:
-                connection.execute(delete(table))
+        aside = _begun(house, current)
         lake = DeltaLake(current)
-        deps = replace(house.conform_deps, lake=lake)
+        deps = replace(house.conform_deps, lake=lake, step=_teller(tell, house))
         tell("conforming the log")
         conform.run_conform(deps)
-        for business_date in sorted({one for table in PARTITIONED for one in lake.dates(table)}):
-            tell(f"sealing {business_date}")
-            conform.run_seal(deps, business_date)
-        return _compared(DeltaLake(aside), lake, tell)
+        dates = sorted({one for table in PARTITIONED for one in lake.dates(table)})
+        tell(f"sealing {len(dates)} dates")
+        conform.run_seals(deps, dates)
+        (house.state_dir / MARK).unlink()
+        return _compared(DeltaLake(aside), lake, tell, days)
 
 
-def _compared(one: Lake, other: Lake, tell: Progress) -> Replayed:
+def _begun(house: House, current: Path) -> Path:
+    """Where the old zone lies; moved there, and the memory of it gone, unless that was done."""
+    mark = house.state_dir / MARK
+    if mark.exists():
+        told = json.loads(mark.read_text())
+        aside = current.with_name(told["aside"])
+        if told["cleared"]:
+            return aside
+    else:
+        aside = current.with_name(f"{PROCESSED}.before-{house.clock.now():%Y%m%dT%H%M%S}")
+        _write(mark, aside.name, cleared=False)
+    if current.exists() and not aside.exists():
+        shutil.move(current, aside)
+    with house.worker.begin() as connection:
+        for table in tables.MEMORY:
+            connection.execute(delete(table))
+    _write(mark, aside.name, cleared=True)
+    return aside
+
+
+def _write(mark: Path, aside: str, *, cleared: bool) -> None:
+    partial = mark.with_suffix(".partial")
+    with partial.open("w") as file:
+        json.dump({"aside": aside, "cleared": cleared}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(mark)
+
+
+def _teller(tell: Progress, house: House) -> Callable[[str], None]:
+    """Say how many batches of how many are done, each time one is."""
+    events = sum(house.log.high_water(partition) for partition in house.log.partitions())
+    batches = -(-events // house.conform_deps.events_per_batch)
+    done = 0
+
+    def step(name: str) -> None:
+        nonlocal done
+        if name == "committed":
+            done += 1
+            tell(f"batch {done} of {max(done, batches)}")
+
+    return step
+
+
+def _compared(one: Lake, other: Lake, tell: Progress, days: Days = None) -> Replayed:
     identical, different = 0, []
     for table in PARTITIONED:
         for business_date in sorted({*one.dates(table), *other.dates(table)}):
+            if days is not None and not days[0] <= business_date <= days[1]:
+                continue
             tell(f"comparing {table} {business_date}")
             rows = [_digest(lake, table, business_date) for lake in (one, other)]
             if rows[0] == rows[1]:
@@ -78,7 +132,13 @@ def _compared(one: Lake, other: Lake, tell: Progress) -> Replayed:
 
 
 def _digest(lake: Lake, table: str, business_date: date) -> str:
-    """Digest of the enriched rows: the same for an open and for a sealed day."""
+    """Digest of the enriched rows: the same for an open and for a sealed day.
+
+    Files that cannot be read differ from everything: that is why they are being rebuilt.
+    """
     if business_date not in lake.dates(table):
         return ""
-    return lake.digest_rows(table, conform.fact(lake, table, business_date))
+    try:
+        return lake.digest_rows(table, conform.fact(lake, table, business_date))
+    except ChecksumMismatch:
+        return "unreadable"

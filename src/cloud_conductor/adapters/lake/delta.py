@@ -11,9 +11,9 @@ One instance per process and thread: handles are held, because opening one grows
 # ruff: noqa: S608  # SQL is made of names from domain.schemas and of quoted paths, nothing else
 
 import hashlib
-import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
@@ -29,18 +29,19 @@ from cloud_conductor.adapters.lake.files import (
     SEALED,
     DataFile,
     data_files,
+    day_of,
     digest_of,
     sealed_name,
     sealed_on,
     with_date,
 )
-from cloud_conductor.domain.errors import ConfigError, CursorGap, Transient
+from cloud_conductor.adapters.lake.places import UNSAFE, Bucket, Folder, Place, fsync
+from cloud_conductor.domain.errors import ChecksumMismatch, ConfigError, CursorGap, Transient
 from cloud_conductor.domain.schemas import ARRIVAL_COLUMNS, KEYS, PARENTS, PARTITIONED, TABLES
 
 COMMIT_ATTEMPTS_MAX = 8
 MOVED = "moved"
 PARTITION_VALUE, NEWEST = "partition.business_date", "max.log_seq"
-UNSAFE = frozenset("%[]|^\\")
 _FORBIDDEN = ("delta.enableDeletionVectors", "delta.columnMapping.mode")
 
 
@@ -55,19 +56,29 @@ class _Snapshot(msgspec.Struct, frozen=True):
 class DeltaLake:
     """Satisfies ports.lake.Lake below one folder: `<root>/<table>/business_date=.../*.parquet`."""
 
-    def __init__(self, root: Path | str) -> None:
+    def __init__(self, root: Path | str, options: Mapping[str, str] | None = None) -> None:
+        """root: a folder, or `s3://bucket/prefix` with the options of `adapters.objects.s3`."""
         if refused := UNSAFE.intersection(str(root)):
             raise ConfigError(
                 f"the lake's folder {root} has {' '.join(sorted(refused))} in its name: Delta takes"
                 " paths for URLs",
                 hint="choose another folder in [lake]",
             )
-        self.root = Path(root)
+        self.root = root
+        self.options = dict(options or {})
+        self._place: Place = (
+            Bucket(str(root), self.options) if str(root).startswith("s3://") else Folder(Path(root))
+        )
         self._handles: dict[str, DeltaTable] = {}
         self._apps: dict[str, set[str]] = {}
         self._durable: dict[str, set[str]] = {}
         self._snapshots: dict[str, _Snapshot] = {}
         self._duck = duckdb.connect()
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether addresses of files are paths of this machine."""
+        return self._place.is_folder
 
     def position(self, table: str, app: str) -> int:
         """Last seq of `app` committed into the table; 0 for none."""
@@ -177,21 +188,37 @@ class DeltaLake:
         if not uris:
             return wanted.empty_table()
         if dates is not None and len(dates) == 1 and not where and self._is_sealed(table, dates[0]):
-            return self._read_sealed(table, uris[0], dates[0], wanted.names)
+            with self._readable(table, uris):
+                return self._read_sealed(table, uris[0], dates[0], wanted.names)
         parent_uris = self.uris(parent[0], dates) if parent else []
         if parent and not parent_uris:
             return wanted.empty_table()
-        objects = _objects(table, uris, *where) if where else ""
-        query = _latest(table, uris, objects)
+        with self._readable(table, [*uris, *parent_uris]):
+            query = self._query(table, uris, parent_uris, wanted.names, where)
+            return self._duck.sql(query).to_arrow_table().cast(wanted)
+
+    def _query(
+        self,
+        table: str,
+        uris: Sequence[str],
+        parent_uris: Sequence[str],
+        columns: Sequence[str],
+        where: tuple[str, Collection[str]] | None,
+    ) -> str:
+        """SQL: latest rows of some files, of whose parent's winning version they are."""
+        parent = PARENTS.get(table)
+        source = self._source(table, uris)
+        objects = _objects(table, source, *where) if where else ""
+        query = _latest(table, source, objects)
         if parent:
             name, keys = parent
             same = (*keys, "business_date", "version_rank", "version_digest")
+            latest = _latest(name, self._source(name, parent_uris), objects)
             query = (
-                f"select c.* from ({query}) c semi join ({_latest(name, parent_uris, objects)}) p"
+                f"select c.* from ({query}) c semi join ({latest}) p"
                 f" on {' and '.join(f'c.{column} = p.{column}' for column in same)}"
             )
-        query = f"select {', '.join(wanted.names)} from ({query}) order by {', '.join(KEYS[table])}"
-        return self._duck.sql(query).to_arrow_table().cast(wanted)
+        return f"select {', '.join(columns)} from ({query}) order by {', '.join(KEYS[table])}"
 
     def digest(self, table: str, business_date: date) -> str:
         """SHA-256 over the sorted rows without arrival columns: what `identical` means (INV-14).
@@ -226,41 +253,86 @@ class DeltaLake:
         for table in sorted(self._handles):
             handle = self._fresh(table)
             assert handle is not None
-            known = self._durable.setdefault(table, set())
-            log = self.root / table / "_delta_log"
-            present = {*self.uris(table), *(str(entry) for entry in log.iterdir())}
-            added = sorted(present - known)
-            for path in added:
-                _fsync(Path(path))
-            for folder in sorted({str(Path(path).parent) for path in added}):
-                _fsync(Path(folder))
-            if added:
-                _fsync(self.root / table)
-                _fsync(self.root)
-            self._durable[table] = present
+            if self._place.is_folder:
+                self._make_durable(table, Path(self._place.table(table)))
             for app in self._apps.get(table, ()):
                 positions[app] = handle.transaction_version(app) or 0
         return positions
 
+    def _make_durable(self, table: str, folder: Path) -> None:
+        known = self._durable.setdefault(table, set())
+        log = folder / "_delta_log"
+        present = {*self.uris(table), *(str(entry) for entry in log.iterdir())}
+        added = sorted(present - known)
+        for path in added:
+            fsync(Path(path))
+        for one in sorted({str(Path(path).parent) for path in added}):
+            fsync(Path(one))
+        if added:
+            fsync(folder)
+            fsync(folder.parent)
+        self._durable[table] = present
+
+    @contextmanager
+    def _readable(self, table: str, uris: Sequence[str]) -> Iterator[None]:
+        """Name the file that is cut off, overwritten or gone, and what brings it back."""
+        try:
+            yield
+        except (duckdb.Error, pa.ArrowInvalid, OSError) as error:
+            broken = next((uri for uri in uris if not self._is_whole(uri)), "")
+            raise ChecksumMismatch(
+                f"table {table}: {broken or 'one of its files'} cannot be read",
+                hint="stop conductor up, then: conductor replay --rebuild",
+            ) from error
+
+    def _is_whole(self, uri: str) -> bool:
+        try:
+            with pq.ParquetFile(self._place.source(uri)) as file:
+                file.read(use_threads=False)
+        except (pa.ArrowInvalid, OSError):
+            return False
+        return True
+
+    def _source(self, table: str, uris: Sequence[str]) -> str:
+        """SQL that names the rows of some files. A bucket's are fetched: DuckDB reads no bucket."""
+        if self._place.is_folder:
+            return _files(table, uris)
+        parts = []
+        for uri in uris:
+            with pq.ParquetFile(self._place.source(uri)) as file:
+                names = [name for name in TABLES[table].names if name in file.schema_arrow.names]
+                day = day_of(uri)
+                columns = [*names, *(["business_date"] if day else [])]
+                rows = file.read(columns=names, use_threads=False)
+                parts.append(
+                    with_date(table, rows, day, sorted(columns, key=TABLES[table].names.index))
+                )
+        self._duck.register(f"fetched_{table}", pa.concat_tables(parts))
+        return f"fetched_{table}"
+
     def _create(self, table: str) -> None:
         if self._fresh(table) is not None:
             return
-        folder = self.root / table
-        folder.mkdir(parents=True, exist_ok=True)
+        self._place.make(table)
         keys = ["business_date"] if table in PARTITIONED else None
-        DeltaTable.create(folder, TABLES[table], mode="ignore", partition_by=keys)
+        DeltaTable.create(
+            self._place.table(table),
+            TABLES[table],
+            mode="ignore",
+            partition_by=keys,
+            storage_options=self._place.options,
+        )
         self._fresh(table)
 
     def _fresh(self, table: str) -> DeltaTable | None:
         """The held handle at the table's newest version; None while there is no table."""
         handle = self._handles.get(table)
         if handle is not None:
-            following = self.root / table / "_delta_log" / f"{handle.version() + 1:020d}.json"
-            if following.exists():
+            if self._place.may_have(table, handle.version() + 1):
                 handle.update_incremental()
             return handle
         try:
-            handle = DeltaTable(self.root / table)
+            handle = DeltaTable(self._place.table(table), storage_options=self._place.options)
         except TableNotFoundError:
             return None
         features = handle.metadata().configuration
@@ -277,7 +349,7 @@ class DeltaLake:
             return _Snapshot(-1, {}, {})
         known = self._snapshots.get(table)
         if known is None or known.version != handle.version():
-            known = self._snapshots[table] = _snapshot_of(handle, self.root / table)
+            known = self._snapshots[table] = _snapshot_of(handle, self._place.table(table))
         return known
 
     def _commit(
@@ -290,7 +362,7 @@ class DeltaLake:
         """Write files, then tell Delta's log of them, in place of the partitions replaced."""
         days = [day.isoformat() for day in replaced]
         self._handles[table].create_write_transaction(
-            [one.action(_written_ms(self.root / table / one.path, one.data)) for one in files],
+            [one.action(self._place.write(table, one.path, one.data)) for one in files],
             mode="overwrite" if replaced else "append",
             schema=TABLES[table],
             partition_by=["business_date"] if table in PARTITIONED else None,
@@ -315,12 +387,12 @@ class DeltaLake:
     def _read_sealed(self, table: str, uri: str, day: date, columns: Sequence[str]) -> pa.Table:
         """Rows of a sealed file as they stand: latest, sorted."""
         wanted = [name for name in columns if name != "business_date"]
-        with pq.ParquetFile(uri) as file:
+        with pq.ParquetFile(self._place.source(uri)) as file:
             rows = file.read(columns=wanted, use_threads=False)
         return with_date(table, rows, day, columns)
 
 
-def _snapshot_of(handle: DeltaTable, folder: Path) -> _Snapshot:
+def _snapshot_of(handle: DeltaTable, address: str) -> _Snapshot:
     """Live files of a table's present version, from its log alone."""
     actions = pa.table(handle.get_add_actions(flatten=True))
     paths = actions["path"].to_pylist()
@@ -331,13 +403,13 @@ def _snapshot_of(handle: DeltaTable, folder: Path) -> _Snapshot:
     uris: dict[date | None, list[str]] = {}
     newest: dict[date, int] = {}
     for path, day, seq in zip(paths, days, seqs, strict=True):
-        uris.setdefault(day, []).append(str(folder / path))
+        uris.setdefault(day, []).append(f"{address}/{path}")
         if day is not None and seq is not None:
             newest[day] = max(seq, newest.get(day, 0))
     return _Snapshot(handle.version(), uris, newest)
 
 
-def _latest(table: str, uris: Sequence[str], objects: str = "") -> str:
+def _latest(table: str, source: str, objects: str = "") -> str:
     """SQL: the winning version of every key and business date, tombstones left out (INV-14).
 
     objects: SQL that limits the rows to some objects of the vendor's, from `_objects`.
@@ -348,19 +420,19 @@ def _latest(table: str, uris: Sequence[str], objects: str = "") -> str:
     has_state = "state" in TABLES[table].names
     moved = f"(state = '{MOVED}') desc, " if has_state else ""
     rows = (
-        f"select * from {_files(table, uris)} {objects} qualify row_number() over ("
+        f"select * from {source} {objects} qualify row_number() over ("
         f"partition by business_date, {', '.join(KEYS[table])}"
         f" order by version_rank desc, version_digest desc, {moved}log_seq) = 1"
     )
     return f"select * from ({rows}) where state <> '{MOVED}'" if has_state else rows
 
 
-def _objects(table: str, uris: Sequence[str], column: str, values: Collection[str]) -> str:
+def _objects(table: str, source: str, column: str, values: Collection[str]) -> str:
     """SQL: only objects of which some row, of any version, has one of the values."""
     (key, *_) = (name for name in KEYS[table] if name.endswith("_id") and name != "merchant_id")
     wanted = ", ".join("'" + value.replace("'", "''") + "'" for value in values)
     assert column in TABLES[table].names, column
-    found = f"select {key} from {_files(table, uris)} where {column} in ({wanted})"
+    found = f"select {key} from {source} where {column} in ({wanted})"
     return f"where {key} in ({found})"
 
 
@@ -384,18 +456,3 @@ def _as_text(field: pa.Field) -> str:
     if pa.types.is_timestamp(field.type):
         return f"epoch_us({field.name})::varchar"
     return f"{field.name}::varchar"
-
-
-def _written_ms(path: Path, data: bytes) -> int:
-    """Write a data file; gives when, in milliseconds since 1970. `sync` makes it durable."""
-    path.parent.mkdir(exist_ok=True)
-    path.write_bytes(data)
-    return path.stat().st_mtime_ns // 1_000_000
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -116,3 +116,9 @@ def sealed_on(uris: Collection[str]) -> tuple[str, str] | None:
         return None
     kind, *said = next(iter(uris)).rpartition("/")[2].removesuffix(".parquet").split("-")
     return (said[0], said[1]) if kind == SEALED and len(said) == 3 else None
+
+
+def day_of(address: str) -> date | None:
+    """The business date a file's address says."""
+    _, found, rest = address.partition(f"/{PARTITION}=")
+    return date.fromisoformat(rest.partition("/")[0]) if found else None

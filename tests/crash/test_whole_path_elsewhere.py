@@ -1,0 +1,65 @@
+"""The same kills of a real `conductor up` with the log on Kafka, and with all state in PostgreSQL."""
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from test_whole_path_kill import check_events, check_ledger, close_days, post, trade
+from whole_path import Town, open_town
+
+from cloud_conductor.cli.rehearsal import Plan
+from cloud_conductor.wiring.house import open_house
+from services import tansu
+
+PLAN = Plan(scenario="chain", seed=11, stores=1, days=2)
+
+
+@contextmanager
+def open_town_on(folder: Path, more: str) -> Iterator[Town]:
+    """A town whose configuration says where its log or its state is."""
+    with open_town(folder, PLAN, documents_per_call=2) as town:
+        town.path.write_text(f"{town.path.read_text()}\n{more}")
+        yield town
+
+
+def check_whole_path(town: Town) -> None:
+    """Traded, closed, posted and reconciled while everything is killed: 0 lost, 0 doubled."""
+    dice = random.Random(PLAN.seed)
+    town.faults(lose_reply={"probability": 0.2, "methods": ["PUT"]})
+    town.up()
+    town.wait_ready()
+    trade(town, dice)
+    close_days(town, dice)
+    post(town, dice)
+    town.no_faults()
+    outcome = town.reconcile()
+    assert outcome.is_green, [one for one in outcome.breaks if not one.is_explained]
+    judged = town.recomputed(outcome)
+    assert judged.returncode == 0, judged.stdout + judged.stderr
+    check_events(town)
+    check_ledger(town)
+    assert town.kills == {"gateway": 2, "worker": 2, "scheduler": 3}
+
+
+@pytest.mark.slow
+def test_nothing_is_lost_or_doubled_with_the_log_on_kafka(tmp_path: Path) -> None:
+    with tansu(tmp_path) as broker:
+        more = f'[log]\nurl = "kafka://{broker}/log"\n'
+        with open_town_on(tmp_path, more) as town:
+            check_whole_path(town)
+            with open_house(str(town.path)) as house:
+                assert type(house.log).__name__ == "KafkaLog"
+    assert not (tmp_path / ".conductor" / "log.sqlite").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_nothing_is_lost_or_doubled_with_state_in_postgres(
+    tmp_path: Path, postgres_fresh_url: str
+) -> None:
+    address = postgres_fresh_url.replace("postgresql://", "postgresql+psycopg://")
+    with open_town_on(tmp_path, f'[state]\nurl = "{address}"\n') as town:
+        check_whole_path(town)
+    assert not list((tmp_path / ".conductor").glob("*.sqlite"))
