@@ -9,8 +9,10 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from cloud_conductor.accounting import posting
+from cloud_conductor.accounting.level_ledger import LedgerSide
 from cloud_conductor.domain.journal import JournalEntry
 from cloud_conductor.ports.ledger import LedgerDocument, LedgerLine
 from cloud_conductor.state.accounting import EntryHead
@@ -69,6 +71,21 @@ class Sieve:
             if _is_foreign(one, self.heads)
         }
         return {key for key, entry in entries.items() if content_of(entry) in alike}
+
+    def side(self, entries: Mapping[str, JournalEntry], **told: Any) -> LedgerSide:
+        """The ledger's side of L6 for these entries; all others are settled. told: see LedgerSide."""
+        documents = self.documents(entries)
+        moved = Counter(self.moved)
+        for document in documents:
+            for line in document.lines if document.status == "posted" else ():
+                moved[line.account_code] -= line.amount_minor
+        return LedgerSide(
+            documents=documents,
+            settled=len(self.settled.keys() - entries.keys()),
+            settled_moved=moved,
+            stores=frozenset(one.store for one in self.heads.values()),
+            **told,
+        )
 
     def documents(self, entries: Mapping[str, JournalEntry]) -> list[LedgerDocument]:
         """Documents that have to do with these entries, and all that are nobody's."""

@@ -8,7 +8,7 @@ only the others are looked at record by record (accounting.agreed, accounting.si
 """
 
 import logging
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -328,25 +328,20 @@ def _ledger_level(
     is_read = _sift(deps, sieve, start, end)
     entries = _entries_in_doubt(deps, sieve) if is_read else {}
     booked = [Booked(key, heads[key].state, entry) for key, entry in entries.items()]
-    documents = sieve.documents(entries)
     settled = sieve.settled.keys() - entries.keys()
     ledger = deps.books.ledger
-    moved = Counter(sieve.moved)
-    for document in documents:
-        for line in document.lines if document.status == "posted" else ():
-            moved[line.account_code] -= line.amount_minor
-    side = LedgerSide(
-        documents=documents if is_read else None,
-        control_accounts=deps.accounts.accounts(*CONTROL_ROLES),
-        on=last,
-        trial_balance=ledger.trial_balance(last) if is_read else None,
-        opening=ledger.trial_balance(before) if is_read else {},
-        settled=len(settled),
-        settled_moved=moved,
-        stores=frozenset(one.store for one in heads.values()),
-    )
+    accounts = deps.accounts.accounts(*CONTROL_ROLES)
+    side = LedgerSide(documents=None, control_accounts=accounts, on=last)
+    if is_read:
+        side = sieve.side(
+            entries,
+            control_accounts=accounts,
+            on=last,
+            trial_balance=ledger.trial_balance(last),
+            opening=ledger.trial_balance(before),
+        )
     currency = deps.stores[0].currency if deps.stores else "USD"
-    totals = ledger_totals(pair_documents(booked, documents))
+    totals = ledger_totals(pair_documents(booked, side.documents or ()))
     for key in settled & total.collected.keys():
         store, on, minor = total.collected[key]
         totals[store, on] = totals.get((store, on), 0) + minor
