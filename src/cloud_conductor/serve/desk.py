@@ -20,7 +20,7 @@ from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.governance.access import Principal
 from cloud_conductor.serve.errands import Errands
-from cloud_conductor.wiring.house import PROCESSED, House
+from cloud_conductor.wiring.house import House
 
 log = logging.getLogger("conductor")
 
@@ -53,7 +53,7 @@ class Desk:
         """The processed zone, read by this thread."""
         lake: DeltaLake | None = getattr(self._local, "lake", None)
         if lake is None:
-            lake = self._local.lake = DeltaLake(self.house.config.lake_dir / PROCESSED)
+            lake = self._local.lake = self.house.open_lake()
         return lake
 
     @property
