@@ -153,7 +153,7 @@ def _play(
     assert played.ready.wait(PLAY_S_MAX)
     assert played.failure is None, played.failure
     opened = _Opened(square_url, xero_url, played.stores())
-    path = rehearsal._configure(plan, folder, opened)  # type: ignore[arg-type]
+    path = rehearsal.configure(plan, folder, opened)  # type: ignore[arg-type]
     played.go.set()
     player.join(PLAY_S_MAX)
     assert played.failure is None, played.failure

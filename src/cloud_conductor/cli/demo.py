@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cloud_conductor.cli.rehearsal import Plan
 
 SCENARIOS = ("golden", "chain")
+YEAR_DAYS = 365
 PLANTS = ("D01", "D03", "D04", "D05", "D16")
 
 
@@ -50,7 +51,11 @@ class PlantType(click.ParamType["tuple[str, str, str]"]):
 @click.option(
     "--data", type=click.Choice(["completejourney"]), help="A published grocer's baskets."
 )
-@click.option("--days", type=click.IntRange(1, 366), help="Days to play (chain, completejourney).")
+@click.option(
+    "--days",
+    type=click.IntRange(1, YEAR_DAYS),
+    help="Days to play: of chain 2, of completejourney its whole year.",
+)
 @click.option(
     "--stores", type=click.IntRange(1, 50), default=3, show_default=True, help="Stores of chain."
 )
@@ -101,12 +106,15 @@ def demo(
         scenario=data or scenario,
         seed=seed,
         stores=stores,
-        days=days or (7 if data else 2),
+        days=days or (YEAR_DAYS if data else 2),
         plants=plants,
     )
     _check_plants(plan)
     with tempfile.TemporaryDirectory(prefix="conductor-demo-") as throw_away:
         folder = keep or Path(throw_away)
+        if plan.is_year:
+            _year(plan, folder, keep, as_json=as_json)
+            return
         if keep is not None and (keep / "conductor.toml").exists():
             raise click.UsageError(f"{keep} holds a demo already; name an empty folder")
         if console is None:
@@ -129,6 +137,20 @@ def _stay() -> None:
     click.echo("\nPress Enter to end the demo.", err=True)
     with suppress(KeyboardInterrupt):
         sys.stdin.readline()
+
+
+def _year(plan: "Plan", folder: Path, keep: Path | None, *, as_json: bool) -> None:
+    """More days than anybody would wait for webhooks of."""
+    from cloud_conductor.cli import year
+    from cloud_conductor.cli.output import CHECKS, emit_json
+    from cloud_conductor.cli.year_report import draw
+
+    outcome = year.play(plan, folder)
+    draw(outcome, folder if keep else None)
+    if as_json:
+        emit_json(outcome.report)
+    if not outcome.is_proven:
+        raise click.exceptions.Exit(CHECKS)
 
 
 def _check_plants(plan: "Plan") -> None:

@@ -72,7 +72,7 @@ def _parts(outcome: "Outcome", width: int) -> "Iterator[RenderableType]":
     yield drawn(DAY_COLUMNS, rows[:SHOWN_MAX], width=width)
     if len(rows) > SHOWN_MAX:
         yield f"and {len(rows) - SHOWN_MAX} more store-days"
-    levels = [_level(*one) for one in outcome.report["levels"].items()]
+    levels = [level_row(*one) for one in outcome.report["levels"].items()]
     yield drawn(LEVEL_COLUMNS, levels, width=width)
 
 
@@ -99,7 +99,8 @@ def _days(outcome: "Outcome") -> Iterator[tuple[str, ...]]:
         )
 
 
-def _level(name: str, level: dict[str, Any]) -> tuple[str, ...]:
+def level_row(name: str, level: dict[str, Any]) -> tuple[str, ...]:
+    """A level as LEVEL_COLUMNS show it."""
     state = level["state"]
     return (
         name,

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
@@ -30,13 +30,20 @@ from cloud_conductor.domain.errors import Transient
 from cloud_conductor.pipelines import reconcile as comparing
 from cloud_conductor.wiring.template import Answers
 
-START_S_MAX = 60.0
+START_S_MAX = 180.0
 PLAY_S_MAX = 3_600.0
 POLL_S = 0.1
 APPROVER = "demo-approver"
 SQUARE_TOKEN = "sandbox-square-token"  # noqa: S105 - the simulator's printed default
 XERO_CLIENT, XERO_SECRET = "sandbox-xero-client", "sandbox-xero-secret"
 TIME_SCALE = 60.0  # one of Xero's minutes takes a second, and the limits with it
+YEAR_TIME_SCALE = 1_200.0  # its documents would keep to Xero's limits for days
+WEBHOOK_DAYS_MAX = 31  # beyond it sales are read from the vendor's lists, as a first sweep does
+SECRETS = {
+    "SQUARE_TOKEN": SQUARE_TOKEN,
+    "XERO_CLIENT_ID": XERO_CLIENT,
+    "XERO_CLIENT_SECRET": XERO_SECRET,
+}
 LAST_DAY_MARGIN = timedelta(days=2)
 
 
@@ -46,10 +53,20 @@ class Plan(msgspec.Struct, frozen=True):
     stores: int
     days: int
     plants: tuple[tuple[str, str, str], ...] = ()
+    is_listed: bool = False  # read from the vendor's lists however few the days are
 
     @property
     def is_real(self) -> bool:
         return self.scenario == "completejourney"
+
+    @property
+    def is_year(self) -> bool:
+        """Whether it is read from the vendor's lists, stage by stage (cli.year)."""
+        return self.is_real and (self.is_listed or self.days > WEBHOOK_DAYS_MAX)
+
+    @property
+    def time_scale(self) -> float:
+        return YEAR_TIME_SCALE if self.is_year else TIME_SCALE
 
     @property
     def first_day(self) -> date:
@@ -109,7 +126,8 @@ class Stage:
             "stores": plan.stores,
             "days": plan.days,
             "plants": [{"kind": k, "store": s, "day": d} for k, s, d in plan.plants],
-            "time_scale": TIME_SCALE,
+            "time_scale": plan.time_scale,
+            "shelf": str(folder / "seller") if plan.is_year else "",
         }
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "cloud_conductor.sandbox.stage", json.dumps(told)],
@@ -175,12 +193,8 @@ def play(
     with _timed(timings, "start"):
         stage = Stage(plan, folder)
     try:
-        os.environ |= {
-            "SQUARE_TOKEN": SQUARE_TOKEN,
-            "XERO_CLIENT_ID": XERO_CLIENT,
-            "XERO_CLIENT_SECRET": XERO_SECRET,
-        }
-        path = _configure(plan, folder, stage)
+        os.environ |= SECRETS
+        path = configure(plan, folder, stage)
         logs.configure("cli", folder / ".conductor", to_stderr=False)
         with _up(path, folder) as product:
             with _timed(timings, "start"):
@@ -240,7 +254,7 @@ def _report(
 ) -> dict[str, Any]:
     from cloud_conductor.conform import flow as conform
 
-    counts = conform.accounting_of_events(house.conform_deps).values()
+    counts = conform.accounting_of_events(house.conform_deps)
     by_kind: dict[str, dict[str, int]] = {}
     for entry in entries:
         states = by_kind.setdefault(entry["kind"], {})
@@ -255,15 +269,20 @@ def _report(
         "schema": "conductor.demo/v1",
         "scenario": plan.scenario,
         "seed": plan.seed,
-        "events": {
-            name: sum(getattr(count, name) for count in counts)
-            for name in ("received", "processed", "quarantined", "deduplicated")
-        },
+        "events": event_counts(counts),
         "store_days": len(traded),
         "entries": by_kind,
         "levels": levels,
         "unexplained_minor": outcome.unexplained_minor,
         "planted": [_found(one, outcome) for one in plan.plants],
+    }
+
+
+def event_counts(counts: Mapping[str, Any]) -> dict[str, int]:
+    """INV-16 over all sources."""
+    return {
+        name: sum(getattr(count, name) for count in counts.values())
+        for name in ("received", "processed", "quarantined", "deduplicated")
     }
 
 
@@ -294,7 +313,7 @@ def _collect(house: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return entries, records
 
 
-def _configure(plan: Plan, folder: Path, stage: Stage) -> Path:
+def configure(plan: Plan, folder: Path, stage: Stage) -> Path:
     """`conductor init` against the two simulators, plus what only the owner knows."""
     first = stage.stores[0]
     answers = Answers(
@@ -318,7 +337,8 @@ def _configure(plan: Plan, folder: Path, stage: Stage) -> Path:
             for tax, parts in one["tax_splits"].items()
         ),
         tracking="Store" if len(stage.stores) <= 100 else "",
-        calls_per_minute=int(60 * TIME_SCALE),
+        calls_per_minute=int(60 * plan.time_scale),
+        start_at=plan.first_day.isoformat() + "T00:00:00+00:00" if plan.is_year else "",
         only=tuple(one["location_id"] for one in stage.stores),
     )
     return write(folder, answers)

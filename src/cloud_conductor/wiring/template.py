@@ -39,6 +39,7 @@ class Answers(msgspec.Struct, frozen=True):
     calls_per_minute: int = 60
     cutoffs: tuple[tuple[str, str], ...] = ()  # store, cut-off where it differs
     only: tuple[str, ...] = ()  # location ids to take; empty: all
+    start_at: str = ""  # when the first sweep begins; empty: at the beginning
 
 
 # Role -> words that all stand in the name of the account that suits it, best first.
@@ -144,6 +145,7 @@ path = "lake"
 
 
 def _connections(answers: Answers) -> str:
+    start = f"start_at = {_quoted(answers.start_at)}\n" if answers.start_at else ""
     return f"""[sources.square]
 vendor = "square"
 base_url = {_quoted(answers.square_url)}
@@ -152,7 +154,7 @@ token = {_quoted(answers.square_token)}
 notification_url = {_quoted(answers.notification_url)}
 # "state:" keeps the key of the subscription that `conductor up` makes; or a reference.
 signature_key = "state:"
-
+{start}
 [ledger]
 vendor = "xero"
 base_url = {_quoted(answers.xero_url)}
