@@ -15,7 +15,14 @@ from cloud_conductor.accounting.mapping import AccountMap
 from cloud_conductor.adapters.clock import RehearsalClock
 from cloud_conductor.adapters.pos.square.decode import SquareDecoder
 from cloud_conductor.domain.errors import VendorUnavailable
-from cloud_conductor.pipelines.close import CloseDeps, close_date, due_dates, read_facts
+from cloud_conductor.pipelines.close import (
+    CloseDeps,
+    close_date,
+    close_dates,
+    due_dates,
+    read_facts,
+)
+from cloud_conductor.pipelines.reconcile import reconcile
 from cloud_conductor.state import accounting as books
 from cloud_conductor.state.accounting import EntryRow
 from cloud_conductor.state.engine import open_engine
@@ -216,3 +223,85 @@ def test_a_cost_that_comes_late_changes_a_closed_day_when_it_is_closed_again(sho
     assert shop.close_due() == []
     close_date(shop.deps, DAY)
     assert shop.entries("COGS")[DAY].debit_minor == 310
+
+
+LATER = DAY + timedelta(days=40)
+
+
+def later(instant: str) -> str:
+    return (datetime.fromisoformat(instant) + timedelta(days=40)).isoformat().replace("+00:00", "Z")
+
+
+def two_sales() -> list[Any]:
+    """One sale each on two dates more than a window apart."""
+    at = later(BEFORE_CUTOFF)
+    paid = payment("PO2", 700, order_id="O2", created_at=at, updated_at=at)
+    return [
+        event("order", order(line("a", 1000), closed_at=BEFORE_CUTOFF)),
+        event("payment", payment(created_at=BEFORE_CUTOFF, updated_at=BEFORE_CUTOFF)),
+        event("order", order(line("b", 700), name="O2", closed_at=at)),
+        event("payment", paid),
+    ]
+
+
+def in_the_future(shop: Shop) -> None:
+    """Past the later date too."""
+    clock = RehearsalClock(NOW + timedelta(days=40))
+    books_deps = dataclasses.replace(shop.deps.books, clock=clock)
+    shop.deps = dataclasses.replace(shop.deps, clock=clock, books=books_deps)
+
+
+def test_dates_closed_together_give_what_each_gives_alone(tmp_path: Path) -> None:
+    found = []
+    for name in ("together", "alone"):
+        folder = tmp_path / name
+        folder.mkdir()
+        with House(folder, [store()]) as house:
+            shop = Shop(house, folder)
+            in_the_future(shop)
+            shop.house.take(two_sales())
+            dates = due_dates(shop.deps, shop.deps.clock.now())
+            assert dates[0] == DAY
+            assert LATER in dates
+            if name == "together":
+                close_dates(shop.deps, dates)
+            else:
+                for one in dates:
+                    close_date(shop.deps, one)
+            assert due_dates(shop.deps, shop.deps.clock.now()) == []
+            with shop.engine.connect() as connection:
+                rows = books.entries(connection)
+                days = books.days(connection)
+            found.append(
+                (
+                    [(row.seq, row.posting_key, row.state, row.payload) for row in rows],
+                    [msgspec.structs.replace(row, updated_us=0) for row in days],
+                )
+            )
+            shop.engine.dispose()
+    assert found[0] == found[1]
+    assert len(found[0][1]) > 40
+
+
+def test_a_span_longer_than_a_window_is_compared_as_one(shop: Shop) -> None:
+    in_the_future(shop)
+    shop.house.take(two_sales())
+    dates = due_dates(shop.deps, shop.deps.clock.now())
+    close_dates(shop.deps, dates)
+    approve(shop.deps.books, "boss")
+    post_all(shop.deps.books, 10, lambda _s: None)
+    outcome = reconcile(shop.deps, dates)
+    levels = {one.level: one for one in outcome.levels}
+    assert (levels["L3"].state, levels["L3"].left.population) == ("green", 2)
+    assert (levels["L5"].state, levels["L6"].state) == ("green", "green")
+    assert levels["L6"].left.matched >= len(shop.entries("SALES")) == 2
+    assert outcome.unexplained_minor == 0
+
+
+def test_a_late_sale_makes_only_its_own_day_due(shop: Shop) -> None:
+    in_the_future(shop)
+    shop.house.take(two_sales())
+    close_dates(shop.deps, due_dates(shop.deps, shop.deps.clock.now()))
+    at = later(BEFORE_CUTOFF)
+    shop.house.take([event("order", order(line("c", 100), name="O3", closed_at=at))])
+    assert due_dates(shop.deps, shop.deps.clock.now()) == [LATER]
