@@ -103,11 +103,7 @@ def drifts(deps: WatchDeps) -> Iterator[Condition]:
     with deps.worker.connect() as connection:
         groups = screens.quarantine_groups(connection)
     for one in groups:
-        if one.code in (CONTRACT, UNKNOWN_KIND):
-            kinds = ", ".join(one.kinds)
-            title = f"{kinds} of {', '.join(one.sources)} changed its shape"
-            detail = f"{one.count} records wait: {one.message} at {one.pointer or '/'}"
-            yield Condition("schema_drift", "critical", "", one.group, title, detail)
+        yield from _drift(one)
 
 
 def large_breaks(deps: WatchDeps) -> Iterator[Condition]:
@@ -158,6 +154,14 @@ def dead_tills(deps: WatchDeps, now: datetime) -> Iterator[Condition]:
             yield Condition("dead_till", severity, store.store, day, title)
 
 
+def _drift(one: screens.Group) -> Iterator[Condition]:
+    if one.code in (CONTRACT, UNKNOWN_KIND):
+        kinds = ", ".join(one.kinds)
+        title = f"{kinds} of {', '.join(one.sources)} changed its shape"
+        detail = f"{one.count} records wait: {one.message} at {one.pointer or '/'}"
+        yield Condition("schema_drift", "critical", "", one.group, title, detail)
+
+
 def _last_sales(deps: WatchDeps, now: datetime) -> dict[str, datetime]:
     """Store -> its newest closed sale of the business date that is going on."""
     today = {store.store: store.business_date(now) for store in deps.stores}
@@ -168,7 +172,9 @@ def _last_sales(deps: WatchDeps, now: datetime) -> dict[str, datetime]:
     rows = deps.lake.read(
         "sales", dates, columns=["store", "business_date", "state", "occurred_at"]
     )
-    rows = rows.filter(pc.equal(rows["state"], "closed"))
+    until = pa.scalar(now, rows.schema.field("occurred_at").type)  # a till's clock may be ahead
+    has_been = pc.less_equal(rows["occurred_at"], until)
+    rows = rows.filter(pc.and_(pc.equal(rows["state"], "closed"), has_been))
     newest = rows.group_by(["store", "business_date"]).aggregate([("occurred_at", "max")])
     return {
         row["store"]: row["occurred_at_max"]

@@ -1,0 +1,179 @@
+"""Alerts end to end: looked for in a house, told over real sockets, acknowledged once."""
+
+import json
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import msgspec
+import pytest
+from shop_front import Front
+
+from cloud_conductor.domain.config import AlertRoute, AlertsConfig
+from cloud_conductor.governance import flow_alerts
+from cloud_conductor.pipelines import alerting
+from cloud_conductor.state import alerts as state
+
+
+class Clock:
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        return self.at
+
+
+@contextmanager
+def slack(answers: list[int]) -> Iterator[tuple[str, list[dict]]]:
+    """A webhook that answers with the given codes in turn, then 200."""
+    got: list[dict] = []
+
+    class Hook(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            code = answers.pop(0) if answers else 200
+            if code == 200:
+                got.append(body)
+            self.send_response(code)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_args: object) -> None:
+            pass
+
+    with _running(ThreadingHTTPServer(("127.0.0.1", 0), Hook)) as port:
+        yield f"http://127.0.0.1:{port}/hook", got
+
+
+@contextmanager
+def mailbox() -> Iterator[tuple[str, list[str]]]:
+    """A mail server that takes everything (RFC 5321, the least of it)."""
+    got: list[str] = []
+
+    class Mail(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 here\r\n")
+            while line := self.rfile.readline():
+                word = line.strip().upper()
+                if word == b"DATA":
+                    self.wfile.write(b"354 go on\r\n")
+                    lines = iter(self.rfile.readline, b".\r\n")
+                    got.append(b"".join(lines).decode())
+                self.wfile.write(b"221 bye\r\n" if word == b"QUIT" else b"250 ok\r\n")
+                if word == b"QUIT":
+                    return
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Mail)
+    with _running(server) as port:
+        yield f"smtp://127.0.0.1:{port}", got
+
+
+@contextmanager
+def _running(server: socketserver.BaseServer) -> Iterator[int]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture
+def watching(front: Front):
+    """The watcher of the town, a while after its last sale; its alerts are forgotten afterwards."""
+    deps = front.house.watch_deps
+    clock = Clock(datetime.fromisoformat("2026-11-22T05:59:45+00:00"))
+
+    def make(config: AlertsConfig, **more: object) -> alerting.WatchDeps:
+        tell = replace(deps.tell, clock=clock, config=config, secret=lambda text: text)
+        return replace(deps, tell=tell, **more)
+
+    yield make, clock
+    flow_alerts.raise_alerts(replace(deps.tell, clock=clock), [])
+
+
+def open_kinds(front: Front) -> set[str]:
+    with front.house.books.connect() as connection:
+        return {row.kind for row in state.alerts(connection, states=("open",))}
+
+
+def test_a_store_that_fell_silent_while_others_sell_is_told_by_webhook_and_mail(
+    front: Front, watching
+):
+    make, clock = watching
+    with slack([500]) as (hook, slacked), mailbox() as (smtp, mails):
+        config = AlertsConfig(
+            smtp=smtp,
+            sender="conductor@example.com",
+            dead_till_min=5,
+            fresh_s_max=1e9,
+            routes={
+                "floor": AlertRoute(kinds=("dead_till",), webhook=hook),
+                "boss": AlertRoute(severity="critical", email=("boss@example.com",)),
+                "other": AlertRoute(stores=("CHI01",), kinds=("dead_till",), webhook=hook),
+            },
+        )
+        deps = make(config)
+        (dead,) = [one for one in alerting.look(deps) if one.kind == "dead_till"]
+        assert (dead.store, dead.severity) == ("NYC01", "critical")
+        assert (len(slacked), len(mails)) == (0, 1)
+        assert "boss@example.com" in mails[0]
+        assert "No sale for" in mails[0]
+        alerting.look(deps)
+        assert slacked == []
+        clock.at += timedelta(seconds=30)
+        alerting.look(deps)
+        assert (len(slacked), len(mails)) == (1, 1)
+        assert "NYC01" in slacked[0]["text"]
+        alerting.look(deps)
+        assert (len(slacked), len(mails)) == (1, 1)
+
+
+def test_what_somebody_took_on_is_shown_to_whose_work_it_is(front: Front, watching, owner):
+    make, _ = watching
+    alerting.look(make(AlertsConfig(dead_till_min=5, fresh_s_max=1e9)))
+    (shown,) = [one for one in owner.items("/alerts") if one["kind"] == "dead_till"]
+    assert shown["roles"] == ["operator"]
+    with front.program(["viewer"], ["CHI01"]) as program:
+        assert [one for one in program.items("/alerts") if one["kind"] == "dead_till"] == []
+        assert program.post(f"/alerts/{shown['id']}/acknowledge", {}).status_code == 403
+    done = owner.post(f"/alerts/{shown['id']}/acknowledge", {"note": "power is out"}).json()
+    assert (done["state"], done["acknowledged_by"]) == ("acknowledged", "user:owner")
+    assert owner.items("/audit", act="alert.acknowledged")[0]["reason"] == "power is out"
+
+
+def test_late_feeds_short_drawers_and_large_breaks_are_found_and_resolve(front: Front, watching):
+    make, clock = watching
+    clock.at = datetime.fromisoformat("2026-11-24T18:00:00+00:00")
+    strict = AlertsConfig(fresh_s_max=60, break_minor_min=0, drawer_short_minor=-(10**9))
+    found = {one.kind for one in alerting.look(make(strict))}
+    assert {"freshness"} <= found
+    lax = AlertsConfig(fresh_s_max=1e9, break_minor_min=10**12, drawer_short_minor=10**12)
+    clock.at = datetime.fromisoformat("2026-11-24T12:01:00+00:00")
+    assert alerting.look(make(lax)) == []
+    assert open_kinds(front) == set()
+
+
+def test_a_changed_schema_is_an_alert_and_a_late_parent_is_none():
+    group = alerting.screens.Group(
+        "contract:/order",
+        "contract",
+        "/order",
+        "id is missing",
+        3,
+        1,
+        2,
+        ("square",),
+        ("order",),
+        7,
+    )
+    found = list(alerting._drift(group))
+    assert [(one.kind, one.severity) for one in found] == [("schema_drift", "critical")]
+    other = msgspec.structs.replace(group, code="missing_parent")
+    assert list(alerting._drift(other)) == []
