@@ -35,6 +35,7 @@ _LAST = np.uint64(0xC4CEB9FE1A85EC53)
 _NULL = np.uint64(0x27D4EB2F165667C5)
 _SHIFT = np.uint64(32)
 _WORD_BYTES = 8
+_ALL = 2**64 - 1
 _MASKS = np.array([(1 << (8 * size)) - 1 for size in range(8)] + [2**64 - 1], np.uint64)
 
 
@@ -63,7 +64,7 @@ def rows_of(table: pa.Table) -> Rows:
 
 
 def buckets_for(rows: int) -> int:
-    """How many buckets suit so many rows: about 16 in each."""
+    """How many buckets suit so many rows: 8 to 16 in each."""
     return min(BUCKETS_MAX, 1 << max(8, (rows // 16).bit_length()))
 
 
@@ -291,42 +292,59 @@ def _mix_fixed(hashes: Words, column: pa.Array, *, words: int) -> None:
 
 
 def _mix_texts(hashes: Words, column: pa.Array) -> None:
-    """Texts as their length, then words of 8 bytes, the last padded with zeros."""
+    """Texts as words of 8 bytes, the last padded with zeros and the first with the length in it.
+
+    An empty text is one word of zeros; null has a length of its own.
+    """
     _, offsets, data = column.buffers()
-    ends = np.frombuffer(offsets, np.int32, len(column) + 1, column.offset * 4).astype(np.int64)
-    sizes = np.diff(ends)
+    ends = np.frombuffer(offsets, np.int32, len(column) + 1, column.offset * 4)
+    if not len(column):
+        return
+    sizes = np.diff(ends).astype(np.int64)
+    lengths = sizes.view(np.uint64)
     if column.null_count:
         missing = column.is_null().to_numpy(zero_copy_only=False)
         sizes[missing] = 0
-    lengths = sizes.view(np.uint64)
-    if column.null_count:
         lengths = np.where(missing, _NULL, lengths)
-    _mix(hashes, lengths)
-    if len(sizes) and sizes.max():
-        raw = np.zeros(int(ends[-1] - ends[0]) + _WORD_BYTES, np.uint8)
-        raw[:-_WORD_BYTES] = np.frombuffer(data, np.uint8, int(ends[-1] - ends[0]), int(ends[0]))
-        _mix_words(hashes, raw, ends[:-1] - ends[0], sizes)
+    first, last = int(ends[0]), int(ends[-1])
+    if data is not None and data.size >= last + _WORD_BYTES:
+        raw = np.frombuffer(data, np.uint8)[first : last + _WORD_BYTES]
+    else:  # the last word would read beyond the buffer
+        raw = np.zeros(last - first + _WORD_BYTES, np.uint8)
+        if data is not None:
+            raw[:-_WORD_BYTES] = np.frombuffer(data, np.uint8, last - first, first)
+    shortest, longest = int(sizes.min()), int(sizes.max())
+    if shortest == longest and not column.null_count:
+        hashes ^= np.uint64((longest * int(_NULL)) & _ALL)
+        _mix_even(hashes, raw, longest)
+    else:
+        hashes ^= lengths * _NULL
+        _mix_uneven(hashes, raw, ends[:-1].astype(np.int64) - first, sizes)
 
 
-def _mix_words(
+def _mix_even(hashes: Words, raw: npt.NDArray[np.uint8], size: int) -> None:
+    """Texts of one size, which lie end to end."""
+    if not size:
+        _mix(hashes, np.zeros(1, np.uint64))
+        return
+    loads = np.ndarray((len(raw) - _WORD_BYTES + 1,), "<u8", raw, strides=(1,))
+    for at in range(0, size, _WORD_BYTES):
+        words = loads[at::size][: len(hashes)]
+        rest = size - at
+        _mix(hashes, words if rest >= _WORD_BYTES else words & _MASKS[rest])
+
+
+def _mix_uneven(
     hashes: Words,
     raw: npt.NDArray[np.uint8],
     starts: npt.NDArray[np.int64],
     sizes: npt.NDArray[np.int64],
 ) -> None:
-    shortest, longest = int(sizes.min()), int(sizes.max())
     loads = np.ndarray((len(raw) - _WORD_BYTES + 1,), "<u8", raw, strides=(1,))
-    for at in range(0, longest, _WORD_BYTES):
-        if shortest == longest:
-            words = loads[at::longest][: len(sizes)]
-            rest = longest - at
-            _mix(hashes, words if rest >= _WORD_BYTES else words & _MASKS[rest])
-        elif shortest > at:
-            words = loads[starts + at] & _MASKS[np.minimum(sizes - at, _WORD_BYTES)]
-            _mix(hashes, words)
-        else:
-            longer = np.flatnonzero(sizes > at)
-            words = loads[starts[longer] + at] & _MASKS[np.minimum(sizes[longer] - at, _WORD_BYTES)]
-            some = hashes[longer]
-            _mix(some, words)
-            hashes[longer] = some
+    _mix(hashes, loads[starts] & _MASKS[np.minimum(sizes, _WORD_BYTES)])
+    for at in range(_WORD_BYTES, int(sizes.max()), _WORD_BYTES):
+        longer = np.flatnonzero(sizes > at)
+        words = loads[starts[longer] + at] & _MASKS[np.minimum(sizes[longer] - at, _WORD_BYTES)]
+        some = hashes[longer]
+        _mix(some, words)
+        hashes[longer] = some
