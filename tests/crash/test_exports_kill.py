@@ -77,7 +77,7 @@ def test_exports_are_taken_once_and_told_at_least_once_in_order(
     path = tmp_path / "conductor.toml"
     total = FILES * SALES_PER_FILE
     with Receiver() as receiver:
-        receiver.answer = lambda n: 503 if n % 17 == 0 else 204
+        receiver.answer = lambda n: 503 if n % 80 == 0 else 204
         path.write_text(CONFIG.format(url=receiver.url))
         for number in range(FILES):
             file = tmp_path / "landing" / f"sales_{number}.json"

@@ -8,6 +8,8 @@ from click.testing import CliRunner
 from test_landed_sales import CONFIG
 
 from cloud_conductor.cli.main import conductor
+from cloud_conductor.state import publishing
+from cloud_conductor.wiring.house import open_house
 from exports import sale, text
 from receivers import SECRET, Receiver
 
@@ -97,3 +99,15 @@ def test_what_became_of_each_file_is_listed(house):
     assert [(one["path"], one["state"], one["records"]) for one in files] == [
         ("sales_0.json", "whole", 1), ("sales_1.json", "taken", 1),
     ]  # fmt: skip
+
+
+def test_a_rebuilt_lake_tells_nobody(house, receiver):
+    """Not even of what the outbox has forgotten: a replay is no news."""
+    land(house, "sales_1.json", sale("T-1"), sale("T-2"))
+    assert call(house, "publish", "run")["sent"] == 2
+    with open_house(str(house)) as opened:
+        assert publishing.forget_sent(opened.worker, before_us=2**62) == 2
+    call(house, "replay", "--rebuild", "--yes")
+    assert call(house, "publish", "run")["sent"] == 0
+    land(house, "sales_2.json", sale("T-3"))
+    assert call(house, "publish", "run")["sent"] == 1

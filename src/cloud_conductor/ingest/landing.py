@@ -8,6 +8,8 @@ import msgspec
 from cloud_conductor.domain.events import NewEvent
 from cloud_conductor.domain.exports import DATASETS, ROWS, WHOLE, Label, records_of
 
+WHOLE_BYTES_MAX = 8 * 1024 * 1024  # Kafka takes 16 MiB, and every log reads in such pages
+
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """A whole file that was read, and what is known of it. columns: their name -> ours."""
@@ -35,8 +37,15 @@ def events_of(taken: Taken) -> list[NewEvent]:
 
 
 def whole_event(taken: Taken) -> NewEvent:
-    """The file as one event, for conform to put into quarantine as a whole (D16)."""
-    dataset = taken.label.dataset
+    """The file as one event, for conform to put into quarantine as a whole (D16).
+
+    One that is too large for an event is named by an object that breaks every contract; its bytes
+    are where `url` says.
+    """
+    dataset, body = taken.label.dataset, taken.data
+    if len(body) > WHOLE_BYTES_MAX:
+        named = {"file": taken.path, "sha256": taken.sha256, "size_bytes": len(body)}
+        body = msgspec.json.encode(named)
     return NewEvent(
         source=taken.source,
         channel="file",
@@ -44,7 +53,7 @@ def whole_event(taken: Taken) -> NewEvent:
         event_id=f"{dataset}:file:{taken.sha256}",
         merchant_id="",
         received_us=taken.received_us,
-        body=taken.data,
+        body=body,
         headers=_headers(taken, 0),
         url=taken.url,
     )

@@ -326,7 +326,7 @@ def commit(engine: Engine, learnt: Learnt) -> None:
             )
         _upsert(connection, WARNING, list(_warning_rows(learnt.warnings)))
         _add_counts(connection, learnt.counts)
-        note_changes(connection, learnt.versions)
+        note_changes(connection, learnt.versions, hi=learnt.hi)
 
 
 def instant(at_us: int) -> datetime:

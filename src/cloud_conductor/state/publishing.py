@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cloud_conductor.domain.audit import AuditRecord
 from cloud_conductor.state.tables.accounting import AUDIT
+from cloud_conductor.state.tables.conform import CURSOR
 from cloud_conductor.state.tables.publishing import CHANGE, MESSAGE, POSITION
 
 PENDING, SENT, DEAD = "pending", "sent", "dead"
@@ -45,25 +46,36 @@ class Queued(msgspec.Struct, frozen=True):
 
 
 def watch(engine: Engine, *, on: bool) -> None:
-    """Whether conform notes changed sales from now on. Off: what was noted is forgotten."""
+    """Whether conform notes changed sales from now on. Off: what was noted is forgotten.
+
+    The position kept is the place in the log from which changes are noted: a replay tells nobody.
+    """
     with engine.connect() as connection:
         if (position(connection, WATCH) > 0) == on:
             return
     with engine.begin() as connection:
         connection.execute(delete(POSITION).where(POSITION.c.name == WATCH))
         if on:
-            connection.execute(insert(POSITION).values(name=WATCH, position=1))
+            done = connection.execute(select(func.max(CURSOR.c.seq))).scalar() or 0
+            connection.execute(insert(POSITION).values(name=WATCH, position=done + 1))
         else:
             connection.execute(delete(CHANGE))
 
 
-def note_changes(connection: Connection, changed: Mapping[tuple[str, str, str, str], Any]) -> None:
+def note_changes(
+    connection: Connection, changed: Mapping[tuple[str, str, str, str], Any], *, hi: int
+) -> None:
     """Note changed sales in the transaction that conforms them, when somebody wants to know.
 
-    changed: (table, source, merchant_id, object id) -> what has a `business_date`.
+    changed: (table, source, merchant_id, object id) -> what has a `business_date`. hi: end of the
+    batch in the log; one that was noted before is a replay.
     """
+    at = position(connection, WATCH)
+    if not 0 < at <= hi:
+        return
+    connection.execute(update(POSITION).where(POSITION.c.name == WATCH).values(position=hi + 1))
     sales = [(key, seen) for key, seen in changed.items() if key[0] == SALES]
-    if not sales or position(connection, WATCH) == 0:
+    if not sales:
         return
     rows = [
         {"source": key[1], "merchant_id": key[2], "sale_id": key[3],

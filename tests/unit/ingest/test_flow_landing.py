@@ -173,6 +173,16 @@ def test_a_torn_file_is_one_event_with_its_bytes(shop):
     assert shop.events()[0].body == data
 
 
+def test_a_torn_file_too_large_for_an_event_is_quarantined_by_name(shop, monkeypatch):
+    monkeypatch.setattr("cloud_conductor.ingest.landing.WHOLE_BYTES_MAX", 100)
+    shop.put("sales_1.json", text(sale("a"))[:-5])
+    assert shop.look().whole == 1
+    (event,) = shop.events()
+    assert json.loads(event.body)["file"] == "sales_1.json"
+    placed = FilesDecoder().decode([event], {NYC.location_id: NYC}, {})
+    assert placed.rejected[0].findings[0].code == "contract"
+
+
 def test_a_file_beyond_the_limit_is_named_and_not_taken(shop):
     shop.file_bytes_max = 10
     shop.put("sales_1.json", text(sale("a")))
