@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from month_storm import Storm
 from cloud_conductor.cli import rehearsal
 from cloud_conductor.conform import flow as conform
 from cloud_conductor.conform.span import span_facts
+from cloud_conductor.domain.errors import Transient, VendorRefused
 from cloud_conductor.pipelines.reconcile import Reconciliation
 from cloud_conductor.sandbox import http, xero
 from cloud_conductor.sandbox.clock import SandboxClock
@@ -78,7 +79,7 @@ vendor_coupon = ["Vendor coupon"]
 [sources.square.meanings.paid_outs]
 drop = ["Safe drop*"]
 """
-CLOSING = timedelta(hours=8)
+SWEEPS_MAX = 6
 
 
 @dataclass
@@ -109,8 +110,19 @@ class Month:
             self.wake(stop)
             if self.storm is not None:
                 self.storm.blow(self.house)
-            self.town.close_due()
+            self.close_due()
             assert set(self.town.post()) <= {"posted", "blocked"}
+
+    def close_due(self) -> None:
+        """Sweep and close; a sweep that the vendor refuses is done again, as the scheduler does."""
+        for left in reversed(range(SWEEPS_MAX)):
+            try:
+                self.town.close_due()
+            except (VendorRefused, Transient):
+                if not left:
+                    raise
+            else:
+                return
 
     def wake(self, now: datetime) -> None:
         """Let the house wake up at an instant, as a new process would."""

@@ -5,6 +5,7 @@ from datetime import date, time
 import msgspec
 import pyarrow as pa
 
+from cloud_conductor.accounting.collected import collected
 from cloud_conductor.accounting.facts import DayFacts
 from cloud_conductor.accounting.journal import DayEntries, day_entries
 from cloud_conductor.accounting.mapping import AccountMap
@@ -330,3 +331,58 @@ def test_facts_keep_stores_apart():
         tables,
     )
     assert day_entries(other, ACCOUNTS).entries == ()
+
+
+def orderless(amount: int) -> dict[str, pa.Table]:
+    """A refund that names neither sale nor payment, on a day with nothing else."""
+    tables = small_tables(
+        [Basket(sale_id="", tenders=(Tender(amount=-amount, event="refund"),), state="voided")]
+    )
+    at = tables["tenders"].schema.get_field_index("sale_id")
+    nobody = pa.nulls(tables["tenders"].num_rows, pa.string())
+    return tables | {"tenders": tables["tenders"].set_column(at, "sale_id", nobody)}
+
+
+def test_money_given_back_with_nothing_rung_up_is_a_return_of_nobody_knows_what_r_9_11():
+    found = day_entries(DayFacts.of(golden.STORE, golden.DAY, orderless(7_00)), ACCOUNTS)
+    assert lines(found) == {"returns.*": 7_00, "clearing.*": -7_00}
+    assert [one for one in found.findings if one.blocks] == []
+
+
+def test_a_payment_that_waits_for_its_capture_is_owed_by_the_processor():
+    sale = Basket(
+        sale_id="OFF", lines=(Line(gross=9_00),), tenders=(Tender(amount=9_00, state="authorised"),)
+    )
+    found = build(sale)
+    assert lines(found) == {"clearing.*": 9_00, "sales.*": -9_00}
+    assert [one for one in found.findings if one.kind == "SALES"] == []
+
+
+def test_tenders_a_till_has_a_name_for_have_accounts_of_their_own():
+    sale = Basket(
+        sale_id="N",
+        lines=(Line(gross=30_00),),
+        tenders=(
+            Tender(amount=10_00, type="deposit"),
+            Tender(amount=15_00, type="vendor_coupon"),
+            Tender(amount=5_00, type="house_account"),
+        ),
+    )
+    assert lines(build(sale)) == {
+        "customer_deposits used": 10_00,
+        "vendor_receivable tendered": 15_00,
+        "ar.house": 5_00,
+        "sales.*": -30_00,
+    }
+
+
+def test_a_house_account_that_is_paid_is_no_sale_and_collected_once_r_9_8():
+    paid = Basket(
+        sale_id="P",
+        lines=(Line(gross=12_00, kind="account_payment"),),
+        tenders=(Tender(amount=12_00),),
+    )
+    found = build(paid)
+    assert lines(found) == {"clearing.*": 12_00, "ar.house settled": -12_00}
+    (entry,) = [entry for entry in found.entries if entry.kind == "SALES"]
+    assert collected(entry) == 12_00
