@@ -19,6 +19,9 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from cloud_conductor.wiring.house import open_house
+from cloud_conductor.wiring.query import run_query
+
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -62,15 +65,6 @@ class Demo:
     def square(self) -> str:
         return self.till.partition("/sandbox")[0]
 
-    def command(self, *words: str) -> str:
-        """What `conductor WORDS` prints for this demo's folder."""
-        done = subprocess.run(
-            [sys.executable, "-m", "cloud_conductor.cli.main", *words],
-            cwd=self.folder, capture_output=True, text=True, timeout=120, check=True,
-            env=os.environ | {"SQUARE_TOKEN": "sandbox-square-token"},
-        )  # fmt: skip
-        return done.stdout
-
     def net_sales_minor(self, day: str) -> int:
         """Net sales of a date by SQL: lines of closed sales, returns being negative (R-18, R-3.2)."""
         sql = (
@@ -78,7 +72,13 @@ class Demo:
             " join sales s using (source, merchant_id, sale_id, business_date)"
             f" where s.state = 'closed' and l.is_sale and business_date = date '{day}'"
         )
-        return int(json.loads(self.command("query", sql, "--format", "json"))["rows"][0]["net"])
+        with open_house(str(self.folder / "conductor.toml")) as house:
+            return int(run_query(house.lake, sql)["net"][0].as_py())
+
+    def undelivered(self) -> int:
+        """Webhooks that the simulated seller has not got rid of yet."""
+        answer = httpx.get(f"{self.square}/sandbox/deliveries", timeout=60).raise_for_status()
+        return int(answer.json()["pending"])
 
     def gateway_pid(self) -> int:
         facts = json.loads((self.folder / ".conductor" / "run" / "gateway.json").read_text())

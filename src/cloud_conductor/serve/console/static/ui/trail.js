@@ -19,7 +19,12 @@ export default function TrailPanel() {
   const stops = place.value.trail;
   const stop = /** @type {import("../lib/route.js").Stop} */ (stops.at(-1));
   const heading = useRef(/** @type {HTMLHeadingElement | null} */ (null));
+  const before = useRef(document.activeElement);
   useEffect(() => heading.current?.focus(), [stop.kind, stop.id]);
+  useEffect(() => () => {
+    const back = before.current?.isConnected && before.current !== document.body ? before.current : document.querySelector("h1");
+    if (back instanceof HTMLElement) back.focus();
+  }, []);
   const close = () => go({ trail: [] });
   /** @param {KeyboardEvent} event */
   const keys = (event) => {
