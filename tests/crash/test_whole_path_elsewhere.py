@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from test_whole_path_kill import check_events, check_ledger, close_days, post, trade
-from whole_path import Town, open_town
+from test_whole_path_kill import check_events, check_ledger, post, trade
+from whole_path import Town, killing, open_town
 
+from cloud_conductor.accounting import flow
 from cloud_conductor.cli.rehearsal import Plan
+from cloud_conductor.wiring import errands
 from cloud_conductor.wiring.house import open_house
 from services import tansu
 
@@ -22,6 +24,16 @@ def open_town_on(folder: Path, more: str) -> Iterator[Town]:
     with open_town(folder, PLAN, documents_per_call=2) as town:
         town.path.write_text(f"{town.path.read_text()}\n{more}")
         yield town
+
+
+def close_days(town: Town, dice: random.Random) -> None:
+    """Close and approve while the closers are killed; the scheduler may have been first."""
+    with (
+        killing(town, dice, ["scheduler", "worker", "scheduler"], pause_s=(0.0, 1.5)),
+        open_house(str(town.path)) as house,
+    ):
+        errands.close_due(house)
+        flow.approve(house.books_deps, "user:second-person", reason="crash test")
 
 
 def check_whole_path(town: Town) -> None:

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cache
+from pathlib import Path
 
 import msgspec
 import pyarrow as pa
@@ -55,7 +56,8 @@ class CloseDeps:
     """What closing and reconciling need. lake_lock: one writer of the lake at a time.
 
     bank_account: ledger code of the bank account, for statement lines; empty for none. processors:
-    source -> who settles its cards; the source's own name where none is given.
+    source -> who settles its cards; the source's own name where none is given. folder: whose disk
+    has to have room, where state is kept on one.
     """
 
     clock: Clock
@@ -70,6 +72,7 @@ class CloseDeps:
     bank_account: str
     lake_lock: Callable[[], AbstractContextManager[None]]
     processors: Mapping[str, str] = field(default_factory=dict)
+    folder: Path | None = None
     landing: LandingDeps | None = None
 
 

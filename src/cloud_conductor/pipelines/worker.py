@@ -1,13 +1,14 @@
 """The worker's loop: fetch what webhooks name, conform, archive; as fast as events come."""
 
 import logging
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from cloud_conductor.conform import flow as conform
-from cloud_conductor.domain.errors import ConductorError
+from cloud_conductor.domain.errors import ConductorError, DiskPressure
 from cloud_conductor.ingest import flow as ingest
 from cloud_conductor.ingest import flow_watch as watch
 from cloud_conductor.pipelines import close
@@ -18,6 +19,7 @@ log = logging.getLogger("conductor")
 
 TICK_S = 0.2
 PAUSE_S_MAX = 30.0
+FREE_BYTES_MIN = 256 * 1024 * 1024  # the event log's own reserve is a quarter of it
 
 
 @dataclass
@@ -81,6 +83,7 @@ def work_once(
 
 
 def _fetch_and_conform(deps: CloseDeps, flush: Flush) -> None:
+    _check_space(deps)
     try:
         ingest.run_fetch(deps.ingest)
         close.land(deps, only_due=True)
@@ -92,6 +95,20 @@ def _fetch_and_conform(deps: CloseDeps, flush: Flush) -> None:
             ingest.run_archive(deps.ingest)
             watch.run_watch(deps.ingest)
             flush.last = now
+
+
+def _check_space(deps: CloseDeps) -> None:
+    """Stop well before the disk is full, so that the intake can go on for longest."""
+    if deps.folder is None:
+        return
+    disk = os.statvfs(deps.folder)
+    free_bytes = disk.f_bavail * disk.f_frsize
+    if free_bytes < FREE_BYTES_MIN:
+        raise DiskPressure(
+            f"{free_bytes} bytes are free at {deps.folder}; the worker leaves {FREE_BYTES_MIN}"
+            " to the intake",
+            retry_after_s=PAUSE_S_MAX,
+        )
 
 
 def backlog(deps: conform.ConformDeps) -> int:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine
 
 from cloud_conductor.accounting.deps import BooksDeps
 from cloud_conductor.accounting.mapping import AccountMap, version_of
+from cloud_conductor.adapters.buckets import options_of
 from cloud_conductor.adapters.clock import RehearsalClock, SystemClock
 from cloud_conductor.adapters.lake.delta import DeltaLake
 from cloud_conductor.adapters.ledger import xero
@@ -20,7 +21,7 @@ from cloud_conductor.adapters.ledger.xero_auth import FileTokenStore
 from cloud_conductor.adapters.log.postgres import PostgresLog
 from cloud_conductor.adapters.log.sqlite import SqliteLog
 from cloud_conductor.adapters.objects.local import LocalObjects
-from cloud_conductor.adapters.objects.s3 import S3Objects, options_of
+from cloud_conductor.adapters.objects.s3 import S3Objects
 from cloud_conductor.adapters.pos.square import client as square
 from cloud_conductor.adapters.pos.square.decode import SquareDecoder
 from cloud_conductor.adapters.pos.square.webhooks import SquareVerifier
@@ -241,6 +242,7 @@ class House:
             processors={name: one.vendor for name, one in self.config.sources.items()}
             | {name: one.processor or name for name, one in self.config.landing.items()},
             landing=self.landing_deps if self.config.landing else None,
+            folder=self.state_dir,
         )
 
     @cached_property

@@ -1,14 +1,17 @@
 """Objects as files below a folder of this machine; every write is fsynced, then visible at once."""
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from cloud_conductor.domain.errors import ConfigError
+from cloud_conductor.domain.errors import ConfigError, DiskPressure
 
 PARTIAL = ".partial-"
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+RETRY_AFTER_S = 30.0
 
 
 class LocalObjects:
@@ -21,6 +24,16 @@ class LocalObjects:
     def create(self, key: str, data: bytes) -> bool:
         """Write aside, fsync, link under the final name (which fails if it is taken), fsync."""
         path = self._path(key)
+        try:
+            return self._create(path, data)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            raise DiskPressure(
+                f"{key} could not be written: {error.strerror}", retry_after_s=RETRY_AFTER_S
+            ) from error
+
+    def _create(self, path: Path, data: bytes) -> bool:
         self._make_folder(path.parent)
         partial = path.with_name(f"{PARTIAL}{uuid.uuid4().hex}")
         try:
