@@ -21,6 +21,7 @@ from cloud_conductor.state.engine import open_engine, state_url
 from cloud_conductor.state.lock import state_lock
 from cloud_conductor.state.migrate import migrate
 from cloud_conductor.state.tables import conform as tables
+from cloud_conductor.windows import flow as windows
 from cloud_conductor.wiring.errands import Progress
 from cloud_conductor.wiring.house import PROCESSED, House
 
@@ -69,6 +70,8 @@ def rebuild(house: House, tell: Progress, days: Days = None) -> Replayed:
         tell(f"sealing {len(dates)} dates")
         conform.run_seals(deps, dates)
         (house.state_dir / MARK).unlink()
+        tell("making live windows again")
+        windows.rebuild(house.windows_deps)
         return _compared(DeltaLake(aside), lake, tell, days)
 
 
