@@ -17,6 +17,7 @@ class Receiver:
     def __init__(self) -> None:
         self.taken: list[dict[str, Any]] = []
         self.ids: list[str] = []
+        self.bodies: list[bytes] = []
         self.requests = 0
         self.answer: Callable[[int], int] = lambda _: 204
         receiver = self
@@ -29,6 +30,7 @@ class Receiver:
                 if status < 300:
                     Webhook(SECRET).verify(body, dict(self.headers))
                     receiver.taken.append(json.loads(body))
+                    receiver.bodies.append(body)
                     receiver.ids.append(self.headers["webhook-id"])
                 self.send_response(status)
                 self.send_header("content-length", "0")

@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import uuid
 from pathlib import Path
 
 import botocore.session
@@ -16,6 +17,7 @@ from cloud_conductor.adapters.queues.sqs import Sqs
 from cloud_conductor.adapters.queues.standard_webhooks import StandardWebhooks
 from cloud_conductor.domain.errors import ConfigError, VendorRefused, VendorUnavailable
 from cloud_conductor.ports.queue import Message
+from cloud_conductor.testing.queue import QueueContract
 from receivers import SECRET, Receiver
 from services import aws, free_port, tansu
 
@@ -67,6 +69,64 @@ def received(sqs, url):
         for one in answer:
             sqs.delete_message(QueueUrl=url, ReceiptHandle=one["ReceiptHandle"])
         found += answer
+
+
+class TestSqsFifo(QueueContract):
+    @pytest.fixture
+    def address(self, endpoint):
+        return fifo(endpoint, f"{uuid.uuid4().hex}.fifo")
+
+    @pytest.fixture
+    def queue(self, endpoint, address):
+        opened = Sqs(address[1], endpoint=endpoint)
+        yield opened
+        opened.close()
+
+    @pytest.fixture
+    def delivered(self, address):
+        return lambda: [
+            (one["MessageAttributes"]["message_id"]["StringValue"], one["Body"].encode())
+            for one in received(*address)
+        ]
+
+
+class TestKafkaTopic(QueueContract):
+    @pytest.fixture
+    def topic(self, broker):
+        name = f"topic-{uuid.uuid4().hex}"
+        admin = AdminClient({"bootstrap.servers": broker})
+        admin.create_topics([NewTopic(name, 3, 1)])[name].result(10)
+        return name
+
+    @pytest.fixture
+    def queue(self, broker, topic):
+        opened = KafkaTopic(f"kafka://{broker}/{topic}", {})
+        yield opened
+        opened.close()
+
+    @pytest.fixture
+    def delivered(self, broker, topic):
+        return lambda: [
+            (dict(one.headers())["message_id"].decode(), one.value())
+            for one in kafka_records(broker, topic)
+        ]
+
+
+class TestStandardWebhooksChannel(QueueContract):
+    @pytest.fixture
+    def receiver(self):
+        with Receiver() as found:
+            yield found
+
+    @pytest.fixture
+    def queue(self, receiver):
+        opened = StandardWebhooks(receiver.url, [SECRET], SystemClock())
+        yield opened
+        opened.close()
+
+    @pytest.fixture
+    def delivered(self, receiver):
+        return lambda: list(zip(receiver.ids, receiver.bodies, strict=True))
 
 
 class TestSqs:
@@ -130,7 +190,8 @@ class TestKafka:
             outcomes = queue.publish([message(n), message(n, "LON01")])
             assert {one.outcome for one in outcomes} == {"sent"}
         queue.close()
-        found = kafka_records(broker, "sales", 100)
+        found = kafka_records(broker, "sales")
+        assert len(found) == 100
         for store in ("NYC01", "LON01"):
             mine = [one for one in found if one.key() == store.encode()]
             assert len({one.partition() for one in mine}) == 1
@@ -148,20 +209,23 @@ class TestKafka:
             KafkaTopic("kafka://127.0.0.1:9092", {})
 
 
-def kafka_records(broker, topic, count):
+def kafka_records(broker, topic):
+    """Everything a topic holds, partition by partition."""
     reader = confluent_kafka.Consumer(
-        {"bootstrap.servers": broker, "group.id": "test", "auto.offset.reset": "earliest"}
+        {"bootstrap.servers": broker, "group.id": "test", "enable.partition.eof": True}
     )
     partitions = reader.list_topics(topic, 10).topics[topic].partitions
     reader.assign([confluent_kafka.TopicPartition(topic, n, 0) for n in partitions])
-    found = []
-    while len(found) < count:
-        record = reader.poll(10)
-        assert record is not None, f"{len(found)} of {count} came"
-        assert record.error() is None
-        found.append(record)
+    found, ended = [], set()
+    while len(ended) < len(partitions):
+        record = reader.poll(20)
+        assert record is not None, "the broker gives nothing"
+        if record.error():
+            ended.add(record.partition())
+        else:
+            found.append(record)
     reader.close()
-    return found
+    return sorted(found, key=lambda one: (one.partition(), one.offset()))
 
 
 class TestStandardWebhooks:
