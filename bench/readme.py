@@ -54,6 +54,15 @@ ROWS = (
         " ms",
     ),
     Row(
+        "rest",
+        "99 of 100 tills learn what is on hand within",
+        "",
+        "stock_p99_ms",
+        "<= 25 ms",
+        "stock answers a till in 25 ms p99",
+        " ms",
+    ),
+    Row(
         "contract",
         "Contract check and parse of one order",
         "precompiled `jsonschema`",

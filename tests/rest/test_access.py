@@ -151,11 +151,11 @@ def test_every_answer_carries_the_security_headers(front: Front, owner):
 def test_a_caller_that_asks_too_often_waits(front: Front):
     with front.program(["viewer"]) as program:
         front.api.door.limits.spend("warm")
-        front.api.door.limits._per_minute, before = 5, front.api.door.limits._per_minute
+        front.api.door.limits.per_minute, before = 5, front.api.door.limits.per_minute
         try:
             answers = [program.get("/session") for _ in range(7)]
         finally:
-            front.api.door.limits._per_minute = before
+            front.api.door.limits.per_minute = before
     assert [one.status_code for one in answers][:5] == [200] * 5
     assert answers[-1].status_code == 429
     assert int(answers[-1].headers["retry-after"]) >= 1

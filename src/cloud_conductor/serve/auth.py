@@ -101,13 +101,13 @@ class Limits:
     """A token bucket per caller: as many requests a minute as it holds, spent one by one."""
 
     def __init__(self, per_minute: int) -> None:
-        self._per_minute = per_minute
+        self.per_minute = per_minute
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def spend(self, caller: str, *, per_minute: int = 0) -> None:
         """Take one request. Raises TooManyRequests with the time until the next is there."""
-        size = per_minute or self._per_minute
+        size = per_minute or self.per_minute
         now = time.monotonic()
         with self._lock:
             left, then = self._buckets.pop(caller, (float(size), now))

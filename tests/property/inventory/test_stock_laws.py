@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, event
 
+from cloud_conductor.adapters.log.sqlite import SqliteLog
 from cloud_conductor.inventory import acts, flow
 from cloud_conductor.inventory.acts import Quantity
 from cloud_conductor.inventory.flow import InventoryDeps
@@ -43,11 +44,12 @@ class Stock:
     """The room over a database that is emptied for each example."""
 
     engine: Engine
+    log: SqliteLog
     clock: Clock = field(default_factory=Clock)
 
     @property
     def deps(self) -> InventoryDeps:
-        return InventoryDeps(log=None, engine=self.engine, clock=self.clock, decoders={}, stores=())  # type: ignore[arg-type]
+        return InventoryDeps(self.log, self.engine, self.clock, {}, ())
 
     def clear(self) -> None:
         with self.engine.begin() as connection:
@@ -84,11 +86,14 @@ class Stock:
 
 @pytest.fixture(scope="module")
 def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stock]:
-    engine = open_engine(f"sqlite:///{tmp_path_factory.mktemp('stock') / 'worker.sqlite'}")
+    folder = tmp_path_factory.mktemp("stock")
+    engine = open_engine(f"sqlite:///{folder / 'worker.sqlite'}")
     # What is asked here is arithmetic; that commits are durable is asked elsewhere.
     event.listen(engine, "connect", lambda one, _: one.execute("pragma synchronous=OFF"))
     tables_of("worker").create_all(engine)
-    yield Stock(engine)
+    log = SqliteLog(folder / "log.sqlite")
+    yield Stock(engine, log)
+    log.close()
     engine.dispose()
 
 
