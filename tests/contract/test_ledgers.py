@@ -126,6 +126,13 @@ class TestXero(LedgerContract):
         (journal,) = books.sandbox.organisation.books.journals.values()
         assert all(len(line.tracking) == 1 for line in journal.lines)
 
+    def test_a_store_whose_option_was_made_without_an_answer_is_made_once(self, books: XeroBooks):
+        books.lose_reply()
+        books.ledger.prepare(["S9"])
+        books.ledger.prepare(["S9"])
+        answer = httpx.get(f"{books.url}/sandbox/dump", timeout=10).raise_for_status()
+        assert answer.text.count('"S9"') == 1
+
     def test_an_entry_in_another_currency_is_refused_unsent(self, books: XeroBooks):
         entry = make_entry()
         entry = type(entry)(
