@@ -18,7 +18,7 @@ from receivers import SECRET, Receiver
 
 DRIVER = Path(__file__).with_name("driver_exports.py")
 DEADLINE_S = 120.0
-FILES, SALES_PER_FILE, KILLS = 6, 40, 4
+FILES, SALES_PER_FILE, KILLS = 5, 30, 3
 CONFIG = """
 [landing.shop]
 path = "landing"
@@ -77,14 +77,14 @@ def test_exports_are_taken_once_and_told_at_least_once_in_order(
     path = tmp_path / "conductor.toml"
     total = FILES * SALES_PER_FILE
     with Receiver() as receiver:
-        receiver.answer = lambda n: 503 if n % 80 == 0 else 204
+        receiver.answer = lambda n: 503 if n % 50 == 0 else 204
         path.write_text(CONFIG.format(url=receiver.url))
         for number in range(FILES):
             file = tmp_path / "landing" / f"sales_{number}.json"
             file.write_bytes(text(*records(number)))
             if number < KILLS:
                 with child(path):
-                    wait_until_told(receiver, number * SALES_PER_FILE + dice.randint(1, 30))
+                    wait_until_told(receiver, number * SALES_PER_FILE + dice.randint(1, 25))
         receiver.answer = lambda _: 204
         with child(path):
             wait_until_told(receiver, total)
