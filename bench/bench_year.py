@@ -11,7 +11,8 @@ Our time is the CPU of this process; the simulators are another one. A made sell
 Goals, of the whole year: compute <= 90 s on two cores (180 s of CPU), memory <= 2 GB, one day reads
 < 0.3 % of the bytes, a second run <= 5 s.
 
-    python bench/bench_year.py [--days 7 | --year] [--seller FOLDER] [--lake s3://BUCKET/PREFIX] [--postgres URL]
+    python bench/bench_year.py [--days 7 | --year] [--seller FOLDER]
+                               [--lake s3://BUCKET/PREFIX] [--postgres URL]
 """
 
 import argparse

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from cloud_conductor.adapters.buckets import options_of
 from cloud_conductor.adapters.lake.delta import DeltaLake
-from cloud_conductor.adapters.objects.s3 import S3Objects, options_of
+from cloud_conductor.adapters.objects.s3 import S3Objects
 from cloud_conductor.domain.errors import VendorUnavailable
 from cloud_conductor.testing.lake import LakeContract, OpenLake
 from cloud_conductor.testing.objects import ObjectsContract

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -19,7 +20,6 @@ from cloud_conductor.domain.schemas import PARTITIONED
 
 if TYPE_CHECKING:
     from cloud_conductor.adapters.lake.delta import DeltaLake
-    from cloud_conductor.cli.year import Spent
 
 SAMPLE_EVENTS = 4_000
 WRITE_BYTES = 128 * 1024 * 1024
@@ -27,7 +27,17 @@ SEALED_DATES = 5
 IO = Path("/proc/self/io")
 
 
-def add_limits(house: Any, spent: Sequence["Spent"]) -> None:
+class Spent(msgspec.Struct):
+    """What one stage cost us. limit_s: the same bytes through one core and nothing else, if known."""
+
+    stage: str
+    cpu_s: float
+    wall_s: float
+    limit: str = ""
+    limit_s: float | None = None
+
+
+def add_limits(house: Any, spent: Sequence[Spent]) -> None:
     """Write the limit of each stage that has one into `spent`."""
     events, bytes_all, bytes_sample = _sample(house)
     scale = bytes_all / max(1, bytes_sample)

@@ -18,9 +18,10 @@ from typing import Any
 
 import msgspec
 
-from cloud_conductor.cli import rehearsal
+from cloud_conductor.cli import rehearsal, yardstick
 from cloud_conductor.cli.output import say
 from cloud_conductor.cli.reconcile import fields as levels_of
+from cloud_conductor.cli.yardstick import Spent
 from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.pipelines.reconcile import Reconciliation
 
@@ -28,16 +29,6 @@ REPORT = "demo.json"
 KEYS_AT_A_TIME = 5_000
 Net = dict[tuple[str, str], int]
 """(store, business date) -> net sales in minor units."""
-
-
-class Spent(msgspec.Struct):
-    """What one stage cost us. limit_s: the same bytes through one core and nothing else, if known."""
-
-    stage: str
-    cpu_s: float
-    wall_s: float
-    limit: str = ""
-    limit_s: float | None = None
 
 
 class Year(msgspec.Struct, frozen=True):
@@ -79,7 +70,6 @@ def play(plan: rehearsal.Plan, folder: Path) -> Year:
 
 def _perform(plan: rehearsal.Plan, folder: Path, path: Path, stage: rehearsal.Stage) -> Year:
     from cloud_conductor.accounting import flow
-    from cloud_conductor.cli import yardstick
     from cloud_conductor.pipelines import close, reconcile
     from cloud_conductor.wiring import errands
     from cloud_conductor.wiring.house import open_house

@@ -4,7 +4,7 @@ Docs: Delta Lake protocol ("Transaction Identifiers", "Commit Provenance"), delt
 API, DuckDB 2.0 "Reading and Writing Parquet". What Delta does not do is done here: a re-run with a
 known (app, version) would be accepted and double the rows, so the position is checked first; no
 file is ever fsynced, so `sync` does it before anybody relies on a position. Data files are written
-here too (`files`): a commit of a month of days took three times as long through Delta's writer.
+here too (`delta_files`): a commit of a month of days took three times as long through Delta's writer.
 
 One instance per process and thread: handles are held, because opening one grows with the log.
 """
@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from cloud_conductor.adapters.lake.files import (
+from cloud_conductor.adapters.delta_files import (
     OPEN,
     SEALED,
     DataFile,
@@ -35,7 +35,7 @@ from cloud_conductor.adapters.lake.files import (
     sealed_on,
     with_date,
 )
-from cloud_conductor.adapters.lake.places import UNSAFE, Bucket, Folder, Place, fsync
+from cloud_conductor.adapters.delta_places import UNSAFE, Bucket, Folder, Place, fsync
 from cloud_conductor.domain.errors import ChecksumMismatch, ConfigError, CursorGap, Transient
 from cloud_conductor.domain.schemas import ARRIVAL_COLUMNS, KEYS, PARENTS, PARTITIONED, TABLES
 
@@ -57,7 +57,7 @@ class DeltaLake:
     """Satisfies ports.lake.Lake below one folder: `<root>/<table>/business_date=.../*.parquet`."""
 
     def __init__(self, root: Path | str, options: Mapping[str, str] | None = None) -> None:
-        """root: a folder, or `s3://bucket/prefix` with the options of `adapters.objects.s3`."""
+        """root: a folder, or `s3://bucket/prefix` with the options of `adapters.buckets`."""
         if refused := UNSAFE.intersection(str(root)):
             raise ConfigError(
                 f"the lake's folder {root} has {' '.join(sorted(refused))} in its name: Delta takes"

@@ -43,6 +43,7 @@ IDS_PER_CALL_MAX = 100
 LOCATIONS_PER_SEARCH_MAX = 10
 ORDERS_PER_PAGE = 500
 ROWS_PER_PAGE = 100
+CATALOG_PER_PAGE = 1_000
 PAGES_MAX = 10_000  # of one list; reaching it is an error, never a silent end
 SHIFT_OPEN_MAX = timedelta(days=7)  # a drawer shift still changing this long after it opened
 PAYOUT_SETTLES_MAX = timedelta(days=14)  # a payout still changing this long after it was made
@@ -339,7 +340,7 @@ class Square:
         body: dict[str, Any] = {
             "object_types": list(CATALOG_TYPES),
             "include_deleted_objects": True,
-            "limit": ROWS_PER_PAGE,
+            "limit": CATALOG_PER_PAGE,
         }
         if since > EPOCH:
             body["begin_time"] = rfc3339(since - timedelta(milliseconds=1))

@@ -88,7 +88,7 @@ class Bucket:
     is_folder = False
 
     def __init__(self, address: str, options: Mapping[str, str]) -> None:
-        from cloud_conductor.adapters.objects.s3 import store_of
+        from cloud_conductor.adapters.buckets import store_of
 
         self._address = address.rstrip("/")
         self.options: dict[str, str] | None = dict(options)
