@@ -76,7 +76,7 @@ class Season:
         """Instants at which the catalogue changes, and the end."""
         steps = range(CHANGE_DAYS, self.days, CHANGE_DAYS)
         noon = [datetime.combine(self.first + timedelta(days=one), time(12), UTC) for one in steps]
-        end = self.last + timedelta(days=PAYOUT_DAYS_AFTER + 1)
+        end = self.last + timedelta(days=PAYOUT_DAYS_AFTER + 3)
         return [*noon, datetime.combine(end, time(12), UTC)]
 
     def weight(self, flow: str) -> float:

@@ -149,7 +149,8 @@ def tip_settled_later(till: Till, rng: random.Random, at: datetime, day: date) -
     till.write("PUT", f"/v2/payments/{payment['id']}", change)
     till.write("POST", f"/v2/payments/{payment['id']}/complete", {})
     till.charged(typed, due + tip)
-    slip = Slip().sold(ticket.bill).tip(tip).tender("card", due + tip, card_fee(due + tip))
+    slip = Slip().sold(till.closed(ticket.bill)).tip(tip)
+    slip.tender("card", due + tip, card_fee(due + tip))
     till.ring(typed, slip)
 
 

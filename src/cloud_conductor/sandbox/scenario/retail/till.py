@@ -6,7 +6,7 @@ Amounts are worked out before (`bills`); an order that the seller totals otherwi
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from fractions import Fraction
 from typing import Any
@@ -130,6 +130,14 @@ class Till:
         """Some items, each once."""
         items = rng.sample(ITEMS, rng.randint(1, lines_max))
         return [self.line(item, rng.choice((1, 1, 1, 2, 3))) for item in items]
+
+    def closed(self, bill: Bill) -> Bill:
+        """The bill of an order that was opened before: its goods cost what they cost now."""
+        for part in bill.parts:
+            if part.line.sku:
+                cost = self.shelf.costs[part.line.sku]
+                part.line = replace(part.line, cost_minor=cost)
+        return bill
 
     def of(self, sku: str, units: int = 1) -> Line:
         """Units of one item by its SKU."""
@@ -284,7 +292,7 @@ class Till:
     def pay_all(self, ticket: Ticket, kind: str, at: datetime, *, tip: int = 0) -> Slip:
         """Pay the whole order by one means and give the slip; cash to the nearest coin."""
         due = ticket.bill.total_minor
-        slip = Slip().sold(ticket.bill)
+        slip = Slip().sold(self.closed(ticket.bill))
         if not due:
             self.settle(ticket)
             return slip
