@@ -7,6 +7,7 @@ roles do in their loops is done on command by the same functions.
 import gc
 import os
 import threading
+from collections import Counter
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -95,6 +96,10 @@ def measured(house: House) -> dict[str, Any]:
         "rss_mb": round(int(status["VmRSS"].split()[0]) / 1024, 1),
         "open_files": len(list(Path("/proc/self/fd").iterdir())),
         "threads": int(status["Threads"]),
+        "python_threads": threading.active_count(),
+        "thread_names": Counter(
+            one.read_text().strip() for one in Path("/proc/self/task").glob("*/comm")
+        ),
         "log_events": store.high_water("0") - first[0].seq + 1 if first else 0,
         "log_mb": _mb(state.glob("log.sqlite*")),
         "talk_mb": _mb((state / "logs").glob("*")),

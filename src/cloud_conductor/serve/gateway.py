@@ -15,6 +15,7 @@ import hashlib
 import socket
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 import msgspec
@@ -26,6 +27,7 @@ from cloud_conductor.domain.events import NewEvent
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.pos import PosVerifier
 from cloud_conductor.serve.protocol import EMPTY_BODY, EMPTY_START, QuickProtocol
+from cloud_conductor.serve.valve import IN_HAND_MAX, Valve
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -35,7 +37,6 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 BODY_BYTES_MAX = 1_048_576
 DROPPED_BYTES_MAX = 16 * 1_048_576
-IN_HAND_MAX = 400  # webhooks not durable yet; some 40 ms of work (bench_intake)
 HOOKS = "/hooks/"
 OWN = (HOOKS, "/healthz", "/statusz")
 STOP_TIMEOUT_S = 10
@@ -112,14 +113,13 @@ class Gateway:
         self._writer = writer
         self._clock = clock
         self._body_bytes_max = body_bytes_max
-        self._in_hand = 0
-        self._in_hand_max = in_hand_max
+        self._valve = Valve(in_hand_max)
         self._rest = rest
 
     @property
     def in_hand(self) -> int:
         """Webhooks that are being made durable now."""
-        return self._in_hand
+        return self._valve.in_hand
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -171,7 +171,7 @@ class Gateway:
         if door is None:
             self.counters.unknown_source += 1
             return _refusal(404, "unknown_source", "no such source in conductor.toml")
-        if self._in_hand >= self._in_hand_max:
+        if not self._valve.is_open:
             self.counters.shed += 1
             return BUSY
         headers = dict(scope["headers"])
@@ -188,7 +188,8 @@ class Gateway:
             self.counters.rejected_signature += 1
             return _refusal(401, "CC-203", "the signature is not ours")
         event = self._event(source, door, headers, body)
-        self._in_hand += 1
+        self._valve.in_hand += 1
+        began = perf_counter()
         try:
             appended = await self._writer.submit(event)
         except Transient as error:
@@ -196,7 +197,8 @@ class Gateway:
             wait_s = max(1, round(error.retry_after_s or 1.0))
             return _refusal(503, error.code, error.message, (b"retry-after", str(wait_s).encode()))
         finally:
-            self._in_hand -= 1
+            now = perf_counter()
+            self._valve.leave(now - began, now)
         if appended.duplicate:
             self.counters.duplicates += 1
             return TAKEN
