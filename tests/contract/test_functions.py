@@ -11,7 +11,7 @@ import botocore.session
 import pytest
 
 from cloud_conductor.adapters.landing.s3 import S3Place
-from cloud_conductor.domain.errors import VendorRefused, VendorUnavailable
+from cloud_conductor.domain.errors import ConfigError, VendorRefused, VendorUnavailable
 from cloud_conductor.ingest.flow_landing import run_landing
 from cloud_conductor.serverless import aws as function
 from cloud_conductor.serverless.aws import Function
@@ -215,6 +215,16 @@ def test_an_object_that_was_overwritten_since_it_was_listed_is_left_for_the_next
     cloud.put("sales_1.json", text(sale("b")))
     assert place.read(seen) is None
     assert place.find("sales_404.json") is None
+
+
+def test_a_prefix_with_too_many_objects_is_an_error_not_a_silent_end(cloud, endpoint, monkeypatch):
+    monkeypatch.setattr("cloud_conductor.adapters.landing.s3.OBJECTS_MAX", 1)
+    cloud.put("sales_1.json", text(sale("a")))
+    place = S3Place(f"s3://{cloud.bucket}/landing", endpoint=endpoint)
+    assert len(list(place.files())) == 1
+    cloud.put("sales_2.json", text(sale("b")))
+    with pytest.raises(ConfigError, match="more than 1 objects"):
+        list(place.files())
 
 
 def test_a_bucket_that_is_not_there_needs_a_person_and_one_that_is_away_does_not(endpoint):

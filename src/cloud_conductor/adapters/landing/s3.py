@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cloud_conductor.adapters.aws import VENDOR_ERRORS, client, failed
+from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.domain.exports import is_export
 from cloud_conductor.ports.landing import LandedFile
 
@@ -28,13 +29,17 @@ class S3Place:
         self._client = client("s3", region=region, endpoint=endpoint)
 
     def files(self) -> Iterator[LandedFile]:
-        pages = self._client.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket,
-            Prefix=self._prefix,
-            PaginationConfig={"MaxItems": OBJECTS_MAX},
-        )
+        listing = self._client.get_paginator("list_objects_v2")
+        pages = listing.paginate(Bucket=self._bucket, Prefix=self._prefix)
+        objects = 0
         try:
             for page in pages:
+                objects += page.get("KeyCount", 0)
+                if objects > OBJECTS_MAX:
+                    raise ConfigError(
+                        f"more than {OBJECTS_MAX} objects are below {self.url('')}",
+                        hint="move what was taken elsewhere, or give each period a prefix",
+                    )
                 for found in page.get("Contents", ()):
                     path = found["Key"].removeprefix(self._prefix)
                     if is_export(path):
