@@ -38,6 +38,7 @@ log = logging.getLogger("conductor")
 PREPARER = "service:scheduler"
 WINDOW = timedelta(days=31)
 """How far apart dates are that are worked on together: a month of a large chain fits in memory."""
+BANK_READ = timedelta(days=180)  # Xero's Finance API answers for 12 months at most
 BANK_DAYS = timedelta(days=6)  # a deposit bag reaches the bank within 5 days (R-8.4)
 FACT_TABLES = (
     "sales",
@@ -315,7 +316,15 @@ def bank_lines(deps: CloseDeps, start: date, end: date) -> list[BankLine] | None
     """Statement lines of the bank account dated in [start, end); None when not connected."""
     if not deps.bank_account:
         return None
-    return deps.books.ledger.bank_lines(deps.bank_account, start, end)
+    found: list[BankLine] = []
+    while start < end:
+        stop = min(start + BANK_READ, end)
+        lines = deps.books.ledger.bank_lines(deps.bank_account, start, stop)
+        if lines is None:
+            return None
+        found += lines
+        start = stop
+    return found
 
 
 def _bank_lines(deps: CloseDeps, first: date, last: date) -> Sequence[BankLine]:

@@ -9,6 +9,8 @@ from sqlalchemy import Engine, create_engine, event
 
 StateFile = Literal["worker", "books"]
 BUSY_TIMEOUT_MS = 10_000
+CACHE_KB = 65_536
+"""SQLite's own 2 MB hold no index of a year's entries: each look-up would read pages again."""
 
 
 def open_engine(url: str) -> Engine:
@@ -33,6 +35,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor.execute(f"pragma busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("pragma journal_mode=WAL")
     cursor.execute("pragma synchronous=FULL")
+    cursor.execute(f"pragma cache_size=-{CACHE_KB}")
     cursor.execute("pragma foreign_keys=ON")
     cursor.close()
     if sqlite3.sqlite_version_info < (3, 42):

@@ -17,12 +17,14 @@ from cloud_conductor.adapters.pos.square.decode import SquareDecoder
 from cloud_conductor.domain.errors import VendorUnavailable
 from cloud_conductor.pipelines.close import (
     CloseDeps,
+    bank_lines,
     close_date,
     close_dates,
     due_dates,
     read_facts,
 )
 from cloud_conductor.pipelines.reconcile import reconcile
+from cloud_conductor.ports.ledger import BankLine
 from cloud_conductor.state import accounting as books
 from cloud_conductor.state.accounting import EntryRow
 from cloud_conductor.state.engine import open_engine
@@ -305,3 +307,21 @@ def test_a_late_sale_makes_only_its_own_day_due(shop: Shop) -> None:
     at = later(BEFORE_CUTOFF)
     shop.house.take([event("order", order(line("c", 100), name="O3", closed_at=at))])
     assert due_dates(shop.deps, shop.deps.clock.now()) == [LATER]
+
+
+class YearlyBank(MemoryLedger):
+    """A line on the first of each month; like Xero's, it tells of 12 months at most."""
+
+    def bank_lines(self, account_code: str, start: date, end: date) -> list[BankLine]:
+        assert end - start <= timedelta(days=365)
+        days = (start + timedelta(days=n) for n in range((end - start).days))
+        return [BankLine(str(one), account_code, one, 1, "") for one in days if one.day == 1]
+
+
+def test_bank_lines_of_more_than_a_year_are_asked_for_in_parts(shop: Shop) -> None:
+    books_deps = dataclasses.replace(shop.deps.books, ledger=YearlyBank())
+    deps = dataclasses.replace(shop.deps, books=books_deps, bank_account="090")
+    lines = bank_lines(deps, date(2026, 1, 1), date(2027, 3, 2))
+    assert lines is not None
+    assert [one.posted_date for one in lines] == sorted({one.posted_date for one in lines})
+    assert len(lines) == 15
