@@ -18,7 +18,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cloud_conductor.domain.errors import ConductorError
+from cloud_conductor.domain.errors import ConductorError, NotAuthenticated
 from cloud_conductor.governance import flow
 from cloud_conductor.serve import openapi, rest
 from cloud_conductor.serve.answering import (
@@ -30,8 +30,9 @@ from cloud_conductor.serve.answering import (
     headers_of,
     refusal,
 )
-from cloud_conductor.serve.auth import SIGN_INS_PER_MINUTE, Front
+from cloud_conductor.serve.auth import SIGN_INS_PER_MINUTE, Front, cookies
 from cloud_conductor.serve.desk import Ask, Desk
+from cloud_conductor.serve.oidc import Provider
 from cloud_conductor.serve.problems import JSON_BYTES_MAX, Refused, of_error, problem
 from cloud_conductor.serve.rest.endpoint import Endpoint, Nothing
 from cloud_conductor.serve.rest.session import Session, session
@@ -39,6 +40,7 @@ from cloud_conductor.serve.sse import Streams
 from cloud_conductor.wiring.house import House
 
 API = "/api/v1"
+STATE_COOKIE = "conductor-sign-in"
 SECURITY: Mapping[str, str] = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -68,6 +70,7 @@ class Api:
         self.door = Door(self.desk, self.front)
         self.streams = Streams(self.desk)
         self.fallback = fallback
+        self.provider = _provider(house, self.desk)
         self.app = Starlette(
             routes=[*self._routes()],
             exception_handlers={HTTPException: _http_failure, Exception: _failure},
@@ -83,6 +86,8 @@ class Api:
     def _routes(self) -> list[BaseRoute]:
         found: list[BaseRoute] = [
             Route("/login", self.login, methods=["GET"]),
+            Route("/login/oidc", self.oidc, methods=["GET"]),
+            Route("/login/oidc/callback", self.oidc_callback, methods=["GET"]),
             Route(f"{API}/session", self.session, methods=["GET", "POST", "DELETE"]),
             Route(f"{API}/stream", self.stream, methods=["GET"]),
             Route(f"{API}/openapi.json", self.openapi, methods=["GET"]),
@@ -127,9 +132,7 @@ class Api:
         """A one-time link: opens a session, then shows the console."""
         request = await self.read(incoming)
         token = incoming.query_params.get("t", "")
-        target = incoming.query_params.get("next", "/")
-        if not target.startswith("/") or target.startswith(("//", "/\\")):
-            target = "/"
+        target = _own_path(incoming.query_params.get("next", "/"))
         if isinstance(request, Answer):
             return _response(request)
         try:
@@ -140,6 +143,43 @@ class Api:
             told = of_error(error, request.path)
             return _response(refusal(told.problem, told.headers))
         return RedirectResponse(target, 303, headers={"Set-Cookie": self._cookie(opened)})
+
+    async def oidc(self, incoming: Incoming) -> Response:
+        """Send somebody to the identity provider."""
+        if self.provider is None:
+            return _response(_not_found(incoming.url.path))
+        target = _own_path(incoming.query_params.get("next", "/"))
+        try:
+            url, state = await run_in_threadpool(self.provider.begin, target)
+        except ConductorError as error:
+            told = of_error(error, incoming.url.path)
+            return _response(refusal(told.problem, told.headers))
+        secure = "; Secure" if self.front.is_tls else ""
+        cookie = f"{STATE_COOKIE}={state}; Path=/login; Max-Age=600; HttpOnly; SameSite=Lax{secure}"
+        return RedirectResponse(url, 303, headers={"Set-Cookie": cookie})
+
+    async def oidc_callback(self, incoming: Incoming) -> Response:
+        """Somebody comes back from the identity provider, with the state they left with."""
+        request = await self.read(incoming)
+        if isinstance(request, Answer) or self.provider is None:
+            return _response(_not_found(incoming.url.path))
+        state = incoming.query_params.get("state", "")
+        code = incoming.query_params.get("code", "")
+        try:
+            if not state or cookies(request.headers).get(STATE_COOKIE) != state:
+                raise NotAuthenticated("this browser did not begin this sign-in")
+            opened, target = await run_in_threadpool(self._open_oidc, request, state, code)
+        except ConductorError as error:
+            told = of_error(error, request.path)
+            return _response(refusal(told.problem, told.headers))
+        return RedirectResponse(target, 303, headers={"Set-Cookie": self._cookie(opened)})
+
+    def _open_oidc(self, request: Request, state: str, code: str) -> tuple[flow.Opened, str]:
+        assert self.provider is not None, "the route answers only with one"
+        self.front.check_host(request.headers.get("host", ""))
+        self.door.limits.spend(f"sign-in {request.source}", per_minute=SIGN_INS_PER_MINUTE)
+        name, target = self.provider.finish(state, code)
+        return flow.open_for(self.desk.access, name, request.source), target
 
     async def session(self, incoming: Incoming) -> Response:
         """GET who is signed in; POST an API key to sign in; DELETE to sign out."""
@@ -272,6 +312,19 @@ def by_path(endpoints: list[Endpoint]) -> dict[str, dict[str, Endpoint]]:
 
 def _order(endpoint: Endpoint) -> tuple[Any, ...]:
     return tuple((word.startswith("{"), word) for word in endpoint.path.split("/"))
+
+
+def _provider(house: House, desk: Desk) -> Provider | None:
+    config = house.config.serve.oidc
+    if not config.issuer:
+        return None
+    return Provider(config, f"{house.console_url}/login/oidc/callback", desk.clock, house.secret)
+
+
+def _own_path(target: str) -> str:
+    """A path of ours; anything that could lead elsewhere is the start page."""
+    is_ours = target.startswith("/") and not target.startswith(("//", "/\\"))
+    return target if is_ours else "/"
 
 
 def _response(answer: Answer) -> Response:

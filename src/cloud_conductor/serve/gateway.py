@@ -15,6 +15,7 @@ import hashlib
 import socket
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from time import perf_counter
 from typing import Any
 
@@ -216,11 +217,11 @@ class Gateway:
         self, source: str, door: Door, headers: Mapping[bytes, bytes], body: bytes
     ) -> NewEvent:
         envelope = door.verifier.envelope(body)
-        kept = {
-            name.decode("latin-1"): headers[name].decode("latin-1")
-            for name in door.verifier.HEADERS_KEPT
-            if name in headers
-        }
+        kept: dict[str, str] = {}
+        for name, text in _names(door.verifier.HEADERS_KEPT):
+            value = headers.get(name)
+            if value is not None:
+                kept[text] = value.decode("latin-1")
         return NewEvent(
             source=source,
             channel="webhook",
@@ -298,6 +299,12 @@ def gateway_server(
             timeout_graceful_shutdown=STOP_TIMEOUT_S,
         )
     )
+
+
+@lru_cache(maxsize=64)
+def _names(kept: tuple[bytes, ...]) -> tuple[tuple[bytes, str], ...]:
+    """Names of headers as they come, and as they are kept."""
+    return tuple((name, name.decode("latin-1")) for name in kept)
 
 
 def _is_signed(door: Door, headers: Mapping[bytes, bytes], body: bytes) -> bool:
