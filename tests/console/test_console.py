@@ -3,7 +3,7 @@
 import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -109,6 +109,13 @@ def minor(text: str) -> int:
     return sign * int(re.sub(r"[^0-9]", "", text.split(maxsplit=1)[0]))
 
 
+def violations(page: Page, *, whole: bool) -> list[str]:
+    """What axe finds: by every rule, or by those that a change of theme or width alone can break."""
+    rules = RULES if whole else {"type": "rule", "values": ["color-contrast", "target-size"]}
+    found = Axe().run(page, options={"runOnly": rules}).response["violations"]
+    return [f"{one['id']} {one['nodes'][0]['html'][:160]}" for one in found]
+
+
 def picture(page: Page, name: str) -> None:
     """A screenshot for the documents, when they are asked for: CONDUCTOR_PICTURES=1."""
     if os.environ.get("CONDUCTOR_PICTURES"):
@@ -127,7 +134,9 @@ def test_a_used_link_leads_to_the_sign_in_page(shown: Demo, chrome: Browser, sig
     context.close()
 
 
-def test_the_first_route_stays_within_its_budget(shown: Demo, page: Page):
+def test_the_first_route_stays_within_its_budget(
+    shown: Demo, page: Page, record_property: Callable[[str, object], None]
+):
     asked: list[tuple[str, str, int]] = []
     page.on(
         "response",
@@ -135,8 +144,11 @@ def test_the_first_route_stays_within_its_budget(shown: Demo, page: Page):
             (got.url, got.request.resource_type, int(got.headers.get("content-length", 0)))
         ),
     )
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
     page.goto(f"{shown.console}/today")
     settle(page)
+    paint_ms = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
+    record_property("first_paint_ms_at_a_quarter_of_the_cpu", round(paint_ms))
     hosts = {urlsplit(url).netloc for url, _, _ in asked if not url.startswith("data:")}
     own = [one for one in asked if not re.search("uplot|/ui/chart|api/v1/demo", one[0])]
     scripts = sum(size for _, kind, size in own if kind == "script")
@@ -160,9 +172,9 @@ def test_every_place_in_either_theme_at_either_width_keeps_wcag_2_2_aa(
             page.set_viewport_size({"width": width, "height": height})
             for theme in ("light", "dark"):
                 page.emulate_media(color_scheme=theme)
+                whole = (width, theme) in {(WIDE[0], "light"), (PHONE[0], "dark")}
                 found += [
-                    f"{place} {theme} {width}: {one['id']} {one['nodes'][0]['html'][:160]}"
-                    for one in Axe().run(page, options={"runOnly": RULES}).response["violations"]
+                    f"{place} {theme} {width}: {one}" for one in violations(page, whole=whole)
                 ]
                 if place == "today":
                     picture(page, f"today-{'phone-' if width == PHONE[0] else ''}{theme}")
@@ -230,7 +242,7 @@ def test_the_three_steps_of_the_guide_are_done_by_keyboard_alone(shown: Demo, pa
     expect(trail.get_by_role("button", name="Accept with this reason")).to_have_count(0)
     page.keyboard.press("Escape")
     press(page, page.get_by_role("link", name="Today", exact=True).first)
-    expect(guide.locator("li.done")).to_have_count(1, timeout=30_000)
+    expect(guide.locator("li.done")).to_have_count(1, timeout=90_000)
 
     press(page, guide.get_by_role("link", name="records wait in quarantine"))
     press(page, page.get_by_role("table", name="Records in quarantine").get_by_role("link").first)
@@ -249,14 +261,14 @@ def test_the_three_steps_of_the_guide_are_done_by_keyboard_alone(shown: Demo, pa
     press(page, trail.get_by_role("button", name="Mend all with this reason"))
     expect(page.get_by_text("3 mended and sent through again.")).to_be_visible()
     page.keyboard.press("Escape")
-    expect(page.get_by_text("Nothing is in quarantine")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Nothing is in quarantine")).to_be_visible(timeout=90_000)
 
     press(page, page.get_by_role("link", name="Today", exact=True).first)
     press(page, guide.get_by_role("link", name="A late sale needs a second person"))
     press(page, page.get_by_role("button", name=re.compile("^Choose all")))
     press(page, page.get_by_role("button", name=re.compile(r"^Approve \d")))
     press(page, page.get_by_role("link", name="Today", exact=True).first)
-    expect(guide.locator("li.done")).to_have_count(3, timeout=30_000)
+    expect(guide.locator("li.done")).to_have_count(3, timeout=90_000)
     posted = page.locator(".figure", has_text="Entries in the ledger").get_by_text("none waits")
     expect(posted).to_be_visible(timeout=90_000)
 
@@ -316,7 +328,7 @@ def test_killed_in_mid_stream_the_server_comes_back_and_the_figures_equal_sql(
     shown.switch("crowd", on=True)
     until(lambda: minor(net.inner_text()) > began, "sales of the crowd on the screen")
     os.kill(shown.gateway_pid(), signal.SIGKILL)
-    expect(state).to_contain_text("Reconnecting", timeout=30_000)
+    expect(state).to_contain_text("Reconnecting", timeout=90_000)
     expect(state).to_contain_text("Live", timeout=60_000)
     shown.switch("crowd", on=False)
 
