@@ -31,7 +31,8 @@ Position = Callable[[str], int]
 class Retention:
     """Prunes the log, at most once an hour. keep: None for everything, for ever.
 
-    store: the log itself, without the past that the raw zone holds. others: positions of the consumers that are not of ingest and conform.
+    store: the log itself, without the past that the raw zone holds. others: positions of the
+    consumers that are not of ingest and conform.
     """
 
     def __init__(
