@@ -105,7 +105,8 @@ def span_entries(
 ) -> list[DayEntries]:
     """The same of every store-day of `facts`, in their order.
 
-    bank_dates: by place of the store-day and shift id. hashed: whether entries name the set of facts they stand on; comparing needs it not.
+    bank_dates: by place of the store-day and shift id. hashed: whether entries name the set of facts
+    they stand on; comparing needs it not.
     """
     maker = _Maker(facts, accounts, fees_at, bank_dates or {}, hashed)
     drafts: list[list[_Draft]] = [[] for _ in facts.days]
