@@ -1,13 +1,17 @@
 """Every fault a vendor can have, on demand: the books end right, or a finding says what is not."""
 
+import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_rig import open_faulty
+from fault_rig import SOURCE, FaultTown, open_faulty
 
 from cloud_conductor.cli.status import facts
+from cloud_conductor.ingest import flow as ingest
+from cloud_conductor.ingest.flow_watch import deliveries, receipt_gaps, run_watch
 from cloud_conductor.pipelines import close
 from cloud_conductor.sandbox.square.orders import touch
 from cloud_conductor.state import conform as state
@@ -75,6 +79,58 @@ def test_the_ledger_holds_every_entry_once_whatever_it_answers(name: str, tmp_pa
         assert set(LEDGER[name]) == set(town.ledger_faults.struck)
         town.ledger_faults.clear()
         town.check_books()
+
+
+def test_what_webhooks_lose_is_counted_as_lost_and_nothing_else_is(tmp_path: Path) -> None:
+    """Sweep against webhooks: every object whose webhooks were all dropped, and no other."""
+    with open_faulty(tmp_path, square={"drop": 0.6}, is_one_clock=True) as town:
+        town.through()
+        orders = town.seller.state.table("orders")
+        told = {
+            event.body
+            for event in town.house.log.read("0", 0, 10_000)
+            if event.channel == "webhook"
+        }
+        unheard = [one for one in orders if not any(one.encode() in body for body in told)]
+        engine, now = town.house.worker, town.house.clock.now()
+        (waiting,) = deliveries(engine, now)
+        (later,) = deliveries(engine, now + timedelta(minutes=20))
+        assert waiting.lost == 0
+        assert later.waiting == 0
+        assert later.lost >= len(unheard) > 0
+        assert later.on_time > 0
+        assert any("by sweep only" in line for line in needs(town, minutes=20))
+
+
+def needs(town: FaultTown, *, minutes: int) -> list[str]:
+    """What `conductor status` asks of a person so much later."""
+    seller = town.seller.state
+    seller.clock.set(seller.clock.now() + timedelta(minutes=minutes))
+    lines: list[str] = facts(town.house)["needs_you"]
+    return lines
+
+
+def test_gaps_in_receipt_numbers_are_named_until_they_are_filled(tmp_path: Path) -> None:
+    """D13: tills number their sales; a number that never came is somebody's lost sale."""
+    with open_faulty(tmp_path) as town:
+        pattern = re.compile(r"(?P<register>.+)-(?P<number>\d+)")
+        deps = town.house.ingest_deps
+        sources = {SOURCE: replace(deps.sources[SOURCE], receipts=pattern)}
+        deps = replace(deps, sources=sources)
+        orders = list(town.seller.state.table("orders").values())
+        for number, order in enumerate(orders):
+            order["reference_id"] = f"R1-{number + 1:04d}"
+        held_back = orders.pop(3)["id"]
+        kept = town.seller.state.table("orders").pop(held_back)
+        ingest.run_sweeps(deps, deps.clock.now())
+        run_watch(deps)
+        (gap,) = receipt_gaps(town.house.worker)
+        assert (gap.register, gap.first, gap.last, gap.count) == ("R1", 4, 4, 1)
+        assert any("D13" in line and "R1" in line for line in facts(town.house)["needs_you"])
+        town.seller.state.table("orders")[held_back] = kept
+        town.read_again()  # the sweep is past it: a backfill fills the gap
+        run_watch(deps)
+        assert receipt_gaps(town.house.worker) == []
 
 
 DRIFTS: dict[str, tuple[dict[str, Any], str, str]] = {
