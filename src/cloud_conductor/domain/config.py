@@ -37,7 +37,7 @@ class GatewayConfig(_Section, frozen=True):
 
 
 class OidcConfig(_Section, frozen=True):
-    """Sign-in by an identity provider (extra [oidc]). user_claim: names a user of ours."""
+    """Sign-in by an identity provider. user_claim: its value names a user of ours."""
 
     issuer: str = ""
     client_id: str = ""
