@@ -27,7 +27,7 @@ from cloud_conductor.serve.rest.endpoint import (
     place,
 )
 from cloud_conductor.serve.rest.operation import Operation
-from cloud_conductor.state import conform, inventory, screens
+from cloud_conductor.state import conform, inventory, screens, windows
 from cloud_conductor.state import ingest as feeds
 from cloud_conductor.state.lock import is_held
 from cloud_conductor.state.screens import Within
@@ -146,7 +146,8 @@ TITLES = {
     "sweep": "Read what the sources changed",
     "conform": "Raw events to facts",
     "archive": "Original bytes to the raw zone",
-    "inventory": "Facts to stock",
+    "inventory": "Sales to stock",
+    "windows": "Sales to live windows",
     "close": "Facts to journal entries",
     "post": "Entries to the ledger",
     "reconcile": "Compare six levels",
@@ -156,6 +157,7 @@ READS = {
     "conform": ["event log"],
     "archive": ["event log"],
     "inventory": ["event log"],
+    "windows": ["event log"],
     "close": ["facts"],
     "post": ["entries"],
     "reconcile": ["sources", "facts", "entries", "ledger"],
@@ -165,6 +167,7 @@ WRITES = {
     "conform": ["facts", "quarantine"],
     "archive": ["raw zone"],
     "inventory": ["stock"],
+    "windows": ["live figures"],
     "close": ["entries"],
     "post": ["ledger"],
     "reconcile": ["breaks"],
@@ -338,13 +341,14 @@ def _check_scheduler(ask: Ask) -> None:
 def _waiting(ask: Ask) -> dict[str, int]:
     """Events that each consumer of the log has not read yet."""
     desk = ask.desk
-    found = {"conform": 0, "archive": 0, "inventory": 0}
+    found = {"conform": 0, "archive": 0, "inventory": 0, "windows": 0}
     for partition in desk.log.partitions():
         high = desk.log.high_water(partition)
         found["conform"] += high - conform.cursor(desk.worker, partition)
         archived = feeds.cursor(desk.worker, ingest.ARCHIVE, partition)
         found["archive"] += high - archived.position
         found["inventory"] += high - inventory.cursor(desk.worker, partition)
+        found["windows"] += high - windows.cursor(desk.worker, partition)
     return found
 
 
