@@ -13,9 +13,10 @@ PROOF = status.Proof(
     state="breaks", unexplained_minor=0, difference_minor=-100, currency="USD", codes=["D03"],
     business_dates=[date(2026, 11, 20), date(2026, 11, 23)], compared_at=NOW,
 )  # fmt: skip
+NOTHING = status.Badges(**dict.fromkeys(status.Badges.__struct_fields__, 0))
 MACHINE = status.Status(
     as_of=NOW, business_dates={"NYC01": date(2026, 11, 24)}, health="ok", lag_s=2.4, roles={},
-    pending_events=0, last_event_at=NOW, badges=status.Badges(**dict.fromkeys(status.Badges.__struct_fields__, 0)),
+    pending_events=0, last_event_at=NOW, badges=NOTHING,
     freshness=[], entries={}, days={}, proof=PROOF,
 )  # fmt: skip
 
