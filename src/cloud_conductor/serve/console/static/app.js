@@ -8,7 +8,7 @@ import { Icon, Trouble, notices } from "./ui/kit.js";
 
 /** @type {Record<string, string[]>} what each page wants from the stream besides `status` */
 const TOPICS = {
-  today: ["today", "live"], live: ["live"], reconcile: ["reconcile"], journals: ["journals"], review: ["journals", "reconcile"],
+  today: ["today", "live", "alerts"], live: ["live"], reconcile: ["reconcile"], journals: ["journals"], review: ["journals", "reconcile"],
   inventory: ["inventory"], customers: [], events: ["events", "quarantine"], pipelines: ["runs"], settings: [],
 };
 const loaded = signal(/** @type {Record<string, any>} */ ({}));

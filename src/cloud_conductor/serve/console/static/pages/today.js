@@ -1,11 +1,11 @@
 // Today: are we trading normally, does it tie out, what needs a person.
 
 import { Fragment, html, useState } from "../vendor/preact.js";
-import { age, counted, day, hourMinute, money } from "../lib/format.js";
+import { age, counted, day, hourMinute, moment, money, words } from "../lib/format.js";
 import { ask, session, topics } from "../lib/net.js";
 import { href, place } from "../lib/route.js";
 import { Windows } from "../ui/chart.js";
-import { Amount, Card, DayState, Empty, Icon, State, Table, Trail, Act, actionHref, oneStore, useAsked, zoneOf } from "../ui/kit.js";
+import { Amount, Card, DayState, Empty, Icon, State, Table, Trail, Act, actionHref, may, oneStore, useAsked, zoneOf } from "../ui/kit.js";
 
 export default function Today() {
   const today = topics.value.today;
@@ -17,6 +17,7 @@ export default function Today() {
     <${Proof} />
     ${live?.business_date === today.business_date && html`<${Windows} windows=${live.windows} currency=${live.currency} store=${place.value.stores[0]} />`}
     <${Needs} items=${today.needs_you} />
+    <${Alerts} rows=${topics.value.alerts?.items ?? []} />
     <${Stores} rows=${today.stores} date=${today.business_date} />
   </${Fragment}>`;
 }
@@ -69,6 +70,18 @@ function Proof() {
 const Needs = ({ items }) => html`<${Card} title="Needs you">
   ${items.length ? html`<ul class="needs">${items.map((one) => html`<li key=${one.id}><${State} state=${one.severity} word=${one.kind} /><span class="text">${one.text}</span>
     <a class="button" href=${actionHref(one.action)}>${one.action.label}</a></li>`)}</ul>` : html`<${Empty} title="Nothing waits for you">New breaks, entries to approve and records in quarantine come here.</${Empty}>`}
+</${Card}>`;
+
+/** What is wrong now; who takes it on says so, and it is not sent again. @param {{rows: any[]}} props */
+const Alerts = ({ rows }) => rows.length > 0 && html`<${Card} title="Alerts">
+  <${Table} caption="Open alerts" rows=${rows} id=${(/** @type {any} */ row) => row.id} columns=${[
+    { title: "Alert", head: true, cell: (/** @type {any} */ row) => html`${row.ref ? html`<a href=${actionHref(row.ref)}>${row.title}</a>` : row.title}<span class="sub wrap">${row.detail}</span>` },
+    { title: "Kind", cell: (/** @type {any} */ row) => html`<${State} state=${row.severity} word=${words(row.kind)} />` },
+    { title: "Store", narrow: true, cell: (/** @type {any} */ row) => row.store ?? "\u2013" },
+    { title: "Since", right: true, narrow: true, cell: (/** @type {any} */ row) => moment(row.first_at, zoneOf(row.store)) },
+    { title: "Act", quiet: true, right: true, cell: (/** @type {any} */ row) => row.state !== "open" ? html`<${State} state="acknowledged" word=${row.acknowledged_by || "taken on"} />` : may("alerts.ack") && html`<${Act} done=${() => "Taken on. It is not sent again."}
+      act=${() => ask(`/alerts/${encodeURIComponent(row.id)}/acknowledge`, { method: "POST", body: { note: "taken on in the console" } })}>Take it on</${Act}>` },
+  ]} />
 </${Card}>`;
 
 /** @param {{rows: any[], date: string}} props */

@@ -225,7 +225,7 @@ export const Vendor = ({ url, children, plain = false }) => (url ? html`<a class
 /** Where an action of the server leads. @param {any} action */
 export function actionHref(action) {
   const page = { break: "reconcile", entry: "journals", journals: "journals", quarantine: "events", event: "events", alert: "today", sku: "inventory", stock: "inventory",
-    inventory: "inventory", mapping: "settings", settings: "settings", store: "live", run: "pipelines", runs: "pipelines" }[/** @type {string} */ (action?.kind)];
+    inventory: "inventory", mapping: "settings", settings: "settings", store: "live", run: "pipelines", runs: "pipelines", pipeline: "pipelines" }[/** @type {string} */ (action?.kind)];
   const filters = Object.fromEntries(Object.entries(action?.query ?? {}).map(([name, value]) => [name, String(value)]));
   if (action?.kind === "quarantine") filters.show = "quarantine";
   const trail = action?.id && ["break", "entry", "event", "sku", "sale"].includes(action.kind) ? [{ kind: action.kind, id: String(action.id) }] : [];
