@@ -129,7 +129,11 @@ def table() -> str:
             )
     machines = sorted({_machine(one["machine"]) for one in results.values()})
     commits = sorted({one["machine"]["commit"] for one in results.values()})
-    told = f"Measured with `make bench` on {'; '.join(machines)}, at {', '.join(commits)}."
+    loads = [one["machine"]["load_1m"] for one in results.values()]
+    told = (
+        f"Measured with `make bench` on {'; '.join(machines)}, at {', '.join(commits)}, with"
+        f" {min(loads):.0f} to {max(loads):.0f} other processes waiting for the cores."
+    )
     return "\n".join([BEGIN, *lines, "", told, END])
 
 

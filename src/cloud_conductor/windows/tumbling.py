@@ -62,25 +62,24 @@ def tumbling(lines: pa.Table) -> pa.Table:
     """
     if not lines.num_rows:
         return CELLS.empty_table()
-    texts = {name: _encoded(lines[name]) for name in TEXTS}
+    texts = [_encoded(lines[name]) for name in TEXTS]
     windows = _numbers(lines["occurred_us"]) // WINDOW_US
     first = windows.min()
-    code = windows - first
-    for names, index in texts.values():
-        code = code * len(names) + index
+    spans = [*(len(names) for names, _ in texts), int(windows.max() - first) + 1]
+    code = np.ravel_multi_index((*(index for _, index in texts), windows - first), spans)
     cells, cell = _distinct(code)
     figures = {name: _summed(cell, _numbers(lines[name]), len(cells)) for name in SUMS}
-    _, order = _encoded(lines["sale_id"])
+    order = lines["sale_id"].combine_chunks().dictionary_encode().indices.to_numpy()
     for event, name in (("sale", "sales"), ("return", "returns")):
         is_it = pc.equal(lines["event"], event).to_numpy()
         figures[name] = _orders(cell[is_it], order[is_it], len(cells))
-    columns: dict[str, Any] = figures
-    for text, (names, _) in reversed(texts.items()):
-        cells, at = np.divmod(cells, len(names))
-        columns[text] = names.take(pa.array(at))
-    columns["start_us"] = (cells + first) * WINDOW_US
-    found = pa.table([columns[name] for name in CELLS.names], schema=CELLS)
-    return found.sort_by([(name, "ascending") for name in KEYS])
+    at = np.argsort(cells)
+    columns: dict[str, Any] = {name: numbers[at] for name, numbers in figures.items()}
+    *indices, window = np.unravel_index(cells[at], spans)
+    for name, (names, _), index in zip(TEXTS, texts, indices, strict=True):
+        columns[name] = names.take(pa.array(index))
+    columns["start_us"] = (window + first) * WINDOW_US
+    return pa.table([columns[name] for name in CELLS.names], schema=CELLS)
 
 
 def lines_of_json(data: bytes) -> pa.Table:
@@ -93,9 +92,12 @@ def lines_of_json(data: bytes) -> pa.Table:
 
 
 def _encoded(texts: pa.ChunkedArray) -> tuple[pa.Array, Numbers]:
-    """The distinct texts of a column, and which of them each row has."""
+    """The distinct texts of a column in order, and which of them each row has."""
     found = texts.combine_chunks().dictionary_encode()
-    return found.dictionary, found.indices.to_numpy().astype(np.int64)
+    order = pc.sort_indices(found.dictionary)
+    rank = np.empty(len(order), np.int64)
+    rank[order.to_numpy()] = np.arange(len(order))
+    return found.dictionary.take(order), rank[found.indices.to_numpy()]
 
 
 def _numbers(column: pa.ChunkedArray) -> Numbers:
