@@ -31,7 +31,7 @@ test: .venv/.dev  ## every test this machine can run; one file only: make test A
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 soak: .venv/.dev  ## the runs of minutes to hours; results land in tests/soak/results
-	$(BIN)/pytest -m soak --timeout 0 -x tests/soak $(ARGS)
+	$(BIN)/pytest -m soak --timeout 0 -x tests/soak tests/crash $(ARGS)
 
 check: .venv/.dev  ## format, lint, types and import floors
 	$(BIN)/ruff format --check .

@@ -48,6 +48,7 @@ def check_whole_path(town: Town) -> None:
     town.no_faults()
     outcome = town.reconcile()
     assert outcome.is_green, [one for one in outcome.breaks if not one.is_explained]
+    town.stop()  # a sweep after the count would add its duplicates to what is counted next
     judged = town.recomputed(outcome)
     assert judged.returncode == 0, judged.stdout + judged.stderr
     check_events(town)
@@ -55,18 +56,18 @@ def check_whole_path(town: Town) -> None:
     assert town.kills == {"gateway": 2, "worker": 2, "scheduler": 3}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_nothing_is_lost_or_doubled_with_the_log_on_kafka(tmp_path: Path) -> None:
     with tansu(tmp_path) as broker:
         more = f'[log]\nurl = "kafka://{broker}/log"\n'
         with open_town_on(tmp_path, more) as town:
             check_whole_path(town)
             with open_house(str(town.path)) as house:
-                assert type(house.log).__name__ == "KafkaLog"
+                assert type(house.event_store).__name__ == "KafkaLog"
     assert not (tmp_path / ".conductor" / "log.sqlite").exists()
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.postgres
 def test_nothing_is_lost_or_doubled_with_state_in_postgres(
     tmp_path: Path, postgres_fresh_url: str
