@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from datetime import date
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from cloud_conductor.adapters.log.group import GroupCommitWriter
 from cloud_conductor.adapters.log.sqlite import SqliteLog
 from cloud_conductor.adapters.objects.local import LocalObjects
 from cloud_conductor.adapters.pos.square.webhooks import SquareVerifier
-from cloud_conductor.pipelines import close
+from cloud_conductor.pipelines import close, reconcile
 from cloud_conductor.serve import supervisor
 from cloud_conductor.serve.gateway import Door, Gateway, gateway_server
 from cloud_conductor.wiring import errands
@@ -83,10 +84,15 @@ def work(house: House) -> None:
 
 
 def schedule(house: House) -> None:
-    """Sweep, close, approve as a second person, post and read back, as the scheduler would."""
+    """Sweep, close, approve as a second person, post, compare, as the scheduler would.
+
+    What was posted when the process died is read back by the comparison (L6).
+    """
     errands.close_due(house)
     flow.approve(house.books_deps, "user:second-person", reason="kill matrix")
     errands.post(house)
+    dates = close.closed_dates(house.close_deps, since=date.min)
+    assert reconcile.reconcile(house.close_deps, dates).unexplained_minor == 0
 
 
 def gateway(house: House) -> None:

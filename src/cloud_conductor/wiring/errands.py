@@ -19,6 +19,7 @@ from cloud_conductor.wiring.house import House
 POLL_S = 0.25
 POST_WAIT_S_MAX = 3_600.0
 BATCHES_MAX = 10_000
+READ_BACK_ENTRIES = 50
 ON_THE_WAY = ("approved", "pending", "sending")
 
 Progress = Callable[[str], object]
@@ -73,10 +74,20 @@ def post(house: House, tell: Progress = str) -> dict[str, int]:
         if alone:
             house.prepare_ledger()
             flow.post_all(house.books_deps, BATCHES_MAX, time.sleep)
+            _read_back(house)
         else:
             _wait_posted(house, tell)
     close.mark_posted(house.close_deps)
     return entry_states(house)
+
+
+def _read_back(house: House) -> None:
+    """Read back what was posted by a run that died before it could (R-13.6)."""
+    with house.books.connect() as connection:
+        posted = books.entries(connection, states=("posted",))
+    unread = [row.posting_key for row in posted if not row.readback_hash]
+    for start in range(0, len(unread), READ_BACK_ENTRIES):
+        flow.read_back(house.books_deps, unread[start : start + READ_BACK_ENTRIES])
 
 
 def entry_states(house: House) -> dict[str, int]:
