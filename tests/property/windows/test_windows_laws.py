@@ -240,7 +240,8 @@ def test_a_late_sale_retracts_a_final_window_and_tells_it_anew(engine: Engine) -
     assert [one.state for one in first] == ["final", "provisional"]
     assert (last.version, last.net_minor) == (1, 100)
     changed = sale | {"rank": 2, "amount": 70, "minute": 7}
-    deps = WindowsDeps(Tape([*told, ("sale", changed)]), engine, {"till": Told()}, STORES)  # type: ignore[arg-type]
+    tape: Any = Tape([*told, ("sale", changed)])
+    deps = WindowsDeps(tape, engine, {"till": Told()}, STORES)
     run_windows(deps)
     with engine.connect() as connection:
         news = live.cells(connection, after_seq=seq, departments=["Own"])
