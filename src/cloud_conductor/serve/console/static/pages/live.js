@@ -1,7 +1,7 @@
 // Live: five-minute windows, stores by shortfall, departments, tenders.
 
 import { Fragment, html } from "../vendor/preact.js";
-import { age, counted, hourMinute, money, sentence, words } from "../lib/format.js";
+import { age, counted, day, hourMinute, money, sentence, words } from "../lib/format.js";
 import { topics } from "../lib/net.js";
 import { href, place } from "../lib/route.js";
 import { Spark, Windows, totals } from "../ui/chart.js";
@@ -11,6 +11,7 @@ export default function Live() {
   const live = topics.value.live;
   if (!live) return html`<p class="faint">Waiting for the first window</p>`;
   return html`<${Fragment}>
+    ${place.value.date && html`<p class="note">Live is now, ${day(live.business_date)}. What was sold on ${day(place.value.date)}: <a href=${href({ page: "today" })}>Today</a>.</p>`}
     <${Windows} windows=${live.windows} currency=${live.currency} store=${place.value.stores[0]} />
     <${Stores} rows=${live.stores} currency=${live.currency} />
     <${Departments} live=${live} />
