@@ -162,6 +162,20 @@ def test_a_caller_that_asks_too_often_waits(front: Front):
     assert answers[-1].json()["code"] == "CC-106"
 
 
+def test_whoever_guesses_at_signing_in_waits(front: Front):
+    front.api.sign_ins_per_minute, before = 3, front.api.sign_ins_per_minute
+    try:
+        headers = {"Host": "127.0.0.1"}
+        urls = [f"{front.url}/api/v1/session"] * 5
+        front.api.door.limits._buckets.pop("sign-in 127.0.0.1", None)
+        codes = [
+            httpx.post(u, json={"key": "cc_live_0_0"}, headers=headers).status_code for u in urls
+        ]
+    finally:
+        front.api.sign_ins_per_minute = before
+    assert codes == [401, 401, 401, 429, 429]
+
+
 def _bind(front: Front, **settings: str) -> None:
     environ = {f"CONDUCTOR__{key}": value for key, value in settings.items()}
     with House(front.house.path, environ) as house:

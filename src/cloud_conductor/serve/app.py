@@ -69,6 +69,7 @@ class Api:
         self.front = Front(house.config.serve, house.config.gateway.host)
         self.door = Door(self.desk, self.front)
         self.streams = Streams(self.desk)
+        self.sign_ins_per_minute = SIGN_INS_PER_MINUTE
         self.fallback = fallback
         self.provider = _provider(house, self.desk)
         self.app = Starlette(
@@ -177,7 +178,7 @@ class Api:
     def _open_oidc(self, request: Request, state: str, code: str) -> tuple[flow.Opened, str]:
         assert self.provider is not None, "the route answers only with one"
         self.front.check_host(request.headers.get("host", ""))
-        self.door.limits.spend(f"sign-in {request.source}", per_minute=SIGN_INS_PER_MINUTE)
+        self.door.limits.spend(f"sign-in {request.source}", per_minute=self.sign_ins_per_minute)
         name, target = self.provider.finish(state, code)
         return flow.open_for(self.desk.access, name, request.source), target
 
@@ -195,7 +196,7 @@ class Api:
         """Sign in by key, or out."""
         try:
             self.front.check_host(request.headers.get("host", ""))
-            self.door.limits.spend(f"sign-in {request.source}", per_minute=SIGN_INS_PER_MINUTE)
+            self.door.limits.spend(f"sign-in {request.source}", per_minute=self.sign_ins_per_minute)
             if "origin" in request.headers or "sec-fetch-site" in request.headers:
                 self.front.check_origin(request.headers)
             if request.method == "DELETE":
@@ -214,7 +215,7 @@ class Api:
 
     def _open(self, request: Request, token: str) -> flow.Opened:
         self.front.check_host(request.headers.get("host", ""))
-        self.door.limits.spend(f"sign-in {request.source}", per_minute=SIGN_INS_PER_MINUTE)
+        self.door.limits.spend(f"sign-in {request.source}", per_minute=self.sign_ins_per_minute)
         return flow.open_by_link(self.desk.access, token, request.source)
 
     def _cookie(self, opened: flow.Opened) -> str:
