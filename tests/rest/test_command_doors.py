@@ -52,6 +52,25 @@ def test_somebody_is_let_in_given_a_key_and_let_go(front: Front):
     assert (shown["cleo"]["is_active"], shown["cleo"]["stores"]) == (False, ["NYC01"])
 
 
+def test_acts_print_for_scripts_what_came_of_them(front: Front):
+    def valid(*words: str):
+        found = said(front, *words, "--json")
+        name = found["schema"].removeprefix("conductor.").removesuffix("/v1")
+        schema = json.loads((SCHEMAS / f"{name}.json").read_text("utf-8"))
+        jsonschema_rs.validator_for(schema).validate(found)
+        return found
+
+    (added,) = valid("users", "add", "dana", "--role", "data")["users"]
+    assert (added["name"], added["roles"], added["stores"]) == ("dana", ["data"], ["*"])
+    assert valid("users", "link", "dana")["user"] == "dana"
+    made = valid("keys", "create", "script", "--user", "dana", "--role", "data")
+    assert made["key"].startswith("cc_live_")
+    (ended,) = valid("keys", "revoke", made["id"])["keys"]
+    assert ended["revoked_at"] is not None
+    (gone,) = valid("users", "remove", "dana")["users"]
+    assert gone["is_active"] is False
+
+
 def test_a_break_is_assigned_and_accepted_by_the_first_letters_of_its_id(front: Front):
     (some, *_) = said(front, "breaks", "list", "--state", "auto_explained", "--json")["breaks"]
     short = some["id"][:10]

@@ -46,11 +46,20 @@ def list_(everything: bool, config_path: str | None, as_json: bool) -> None:
 @click.option("--as", "actor", required=True, help="Who takes it on; kept in the audit chain.")
 @click.option("--note", default="", help="Kept with the alert.")
 @config_option
-def acknowledge(alert_id: str, actor: str, note: str, config_path: str | None) -> None:
+@json_option
+def acknowledge(
+    alert_id: str, actor: str, note: str, config_path: str | None, as_json: bool
+) -> None:
     """Take an alert on: it is not told again while it lasts."""
+    import msgspec
+
+    from cloud_conductor.cli.output import emit_json
     from cloud_conductor.governance import flow_alerts
     from cloud_conductor.wiring.house import open_house
 
     with open_house(config_path) as house:
         row = flow_alerts.acknowledge(house.books, house.clock, alert_id, f"user:{actor}", note)
+    if as_json:
+        emit_json({"schema": "conductor.alerts/v1", "alerts": [msgspec.to_builtins(row)]})
+        return
     click.echo(f"{row.alert_id} {row.title}: acknowledged")

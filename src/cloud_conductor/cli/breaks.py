@@ -60,14 +60,20 @@ def list_(
 @click.option("--as", "actor", required=True, help="Who accepts it; kept in the audit chain.")
 @click.option("--reason", required=True, help="Why it may stay; kept with the break.")
 @config_option
-def accept(break_id: str, actor: str, reason: str, config_path: str | None) -> None:
+@json_option
+def accept(break_id: str, actor: str, reason: str, config_path: str | None, as_json: bool) -> None:
     """Resolve a break by a person's word; it stays so until its amount changes."""
     from cloud_conductor.accounting import flow
+    from cloud_conductor.cli.output import emit_json
     from cloud_conductor.wiring.house import open_house
 
     with open_house(config_path) as house:
         row = _one(house, break_id)
         flow.accept_break(house.books_deps, row.break_id, f"user:{actor}", reason)
+        row = _one(house, break_id)
+    if as_json:
+        emit_json({"schema": "conductor.breaks/v1", "breaks": [fields(row)]})
+        return
     click.echo(f"{row.break_id} {row.code} {row.store} {row.business_date}: resolved")
 
 
@@ -76,14 +82,20 @@ def accept(break_id: str, actor: str, reason: str, config_path: str | None) -> N
 @click.option("--as", "actor", required=True, help="Who assigns it; kept in the audit chain.")
 @click.option("--to", "owner", required=True, help="Who looks after it now.")
 @config_option
-def assign(break_id: str, actor: str, owner: str, config_path: str | None) -> None:
+@json_option
+def assign(break_id: str, actor: str, owner: str, config_path: str | None, as_json: bool) -> None:
     """Give an open break to somebody."""
     from cloud_conductor.accounting import flow
+    from cloud_conductor.cli.output import emit_json
     from cloud_conductor.wiring.house import open_house
 
     with open_house(config_path) as house:
         row = _one(house, break_id)
         flow.assign_break(house.books_deps, row.break_id, f"user:{actor}", owner)
+        row = _one(house, break_id)
+    if as_json:
+        emit_json({"schema": "conductor.breaks/v1", "breaks": [fields(row)]})
+        return
     click.echo(f"{row.break_id} {row.code} {row.store} {row.business_date}: assigned to {owner}")
 
 

@@ -52,6 +52,7 @@ def list_(config_path: str | None, as_json: bool) -> None:
     "--days", type=click.IntRange(1, 730), default=90, show_default=True, help="Until it expires."
 )
 @config_option
+@json_option
 def create(
     name: str,
     user: str,
@@ -59,9 +60,10 @@ def create(
     stores: tuple[str, ...],
     days: int,
     config_path: str | None,
+    as_json: bool,
 ) -> None:
     """Print a new key on stdout; it is shown this once."""
-    from cloud_conductor.cli.output import say
+    from cloud_conductor.cli.output import emit_json, say
     from cloud_conductor.governance import flow
     from cloud_conductor.state import governance as state
     from cloud_conductor.wiring.house import open_house
@@ -73,6 +75,9 @@ def create(
         made, row = flow.make_key(
             house.access_deps, BY, user, name, roles=roles, stores=given, ttl=timedelta(days=days)
         )
+    if as_json:
+        emit_json({"schema": "conductor.key/v1", "id": row.key_id, "key": made.text})
+        return
     click.echo(made.text)
     say(f"key {row.key_id} of {user}, for {days} days; revoke: conductor keys revoke {row.key_id}")
 
@@ -80,13 +85,21 @@ def create(
 @keys.command()
 @click.argument("key_id")
 @config_option
-def revoke(key_id: str, config_path: str | None) -> None:
+@json_option
+def revoke(key_id: str, config_path: str | None, as_json: bool) -> None:
     """End a key, and the sessions it opened, at once."""
+    from cloud_conductor.cli.output import emit_json
     from cloud_conductor.governance import flow
+    from cloud_conductor.state import governance as state
     from cloud_conductor.wiring.house import open_house
 
     with open_house(config_path) as house:
         flow.revoke_key(house.access_deps, BY, key_id)
+        with house.books.connect() as connection:
+            ended = [fields(row) for row in state.keys(connection) if row.key_id == key_id]
+    if as_json:
+        emit_json({"schema": "conductor.keys/v1", "keys": ended})
+        return
     click.echo(f"{key_id} is revoked")
 
 

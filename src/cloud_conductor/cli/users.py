@@ -45,15 +45,24 @@ def list_(config_path: str | None, as_json: bool) -> None:
               help="May repeat; docs/how-to/people-and-keys.md says what each may.")  # fmt: skip
 @click.option("--store", "stores", multiple=True, help="A store they see; default: every one.")
 @config_option
+@json_option
 def add(
-    name: str, roles: tuple[str, ...], stores: tuple[str, ...], config_path: str | None
+    name: str,
+    roles: tuple[str, ...],
+    stores: tuple[str, ...],
+    config_path: str | None,
+    as_json: bool,
 ) -> None:
     """Let somebody in, or change what they may."""
+    from cloud_conductor.cli.output import emit_json
     from cloud_conductor.governance import flow
     from cloud_conductor.wiring.house import open_house
 
     with open_house(config_path) as house:
         row = flow.put_user(house.access_deps, BY, name, roles, stores or ("*",))
+    if as_json:
+        emit_json({"schema": "conductor.users/v1", "users": [fields(row)]})
+        return
     click.echo(f"{row.name}: {', '.join(row.roles)}; stores {', '.join(row.stores)}")
     click.echo(f"a link to sign in: conductor users link {row.name}", err=True)
 
@@ -61,28 +70,42 @@ def add(
 @users.command()
 @click.argument("name")
 @config_option
-def remove(name: str, config_path: str | None) -> None:
+@json_option
+def remove(name: str, config_path: str | None, as_json: bool) -> None:
     """Let nobody in under this name any more; what they did stays in the audit chain."""
+    from cloud_conductor.cli.output import emit_json
     from cloud_conductor.governance import flow
+    from cloud_conductor.state import governance as state
     from cloud_conductor.wiring.house import open_house
 
     with open_house(config_path) as house:
         flow.remove_user(house.access_deps, BY, name)
+        with house.books.connect() as connection:
+            row = state.user(connection, name)
+    if as_json:
+        emit_json({"schema": "conductor.users/v1", "users": [fields(row)] if row else []})
+        return
     click.echo(f"{name} may not sign in any more")
 
 
 @users.command()
 @click.argument("name", default="")
 @config_option
-def link(name: str, config_path: str | None) -> None:
+@json_option
+def link(name: str, config_path: str | None, as_json: bool) -> None:
     """Print a link that signs somebody in, once, within an hour; default: the first user."""
+    from cloud_conductor.cli.output import emit_json
     from cloud_conductor.governance import flow
     from cloud_conductor.wiring.house import open_house
 
     with open_house(config_path) as house:
         who = name or flow.ensure_owner(house.access_deps)
         token = flow.make_link(house.access_deps, BY, who)
-        click.echo(f"{house.console_url}/login?t={token}")
+        url = f"{house.console_url}/login?t={token}"
+    if as_json:
+        emit_json({"schema": "conductor.link/v1", "user": who, "url": url})
+        return
+    click.echo(url)
 
 
 def fields(row: "UserRow") -> dict[str, object]:
