@@ -221,6 +221,7 @@ def test_find_leads_to_any_id_by_keyboard(shown: Demo, page: Page):
     page.goto(f"{shown.console}/today")
     settle(page)
     page.keyboard.press("Control+k")
+    expect(page.get_by_role("combobox", name="Find any id, product or page")).to_be_focused()
     page.keyboard.type("HOM-01550")
     expect(page.get_by_role("option").first).to_be_visible()
     page.keyboard.press("Enter")
