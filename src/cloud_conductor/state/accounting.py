@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -52,6 +53,7 @@ __all__ = [
 ]  # fmt: skip
 
 _HEAD_ID = 1
+_seq = attrgetter("seq")
 KEYS_PER_QUERY_MAX = 500
 """SQLite takes at most 999 values in one statement on old builds."""
 
@@ -181,9 +183,13 @@ def entries(
     business_date: date | None = None,
     batch_id: str | None = None,
 ) -> list[EntryRow]:
-    """Entries that fit every given condition, by seq."""
+    """Entries that fit every given condition, by seq.
+
+    States of named entries are looked at here: asked with them, SQLite goes through every entry in
+    these states once for each part of the keys.
+    """
     found = select(ENTRY).order_by(ENTRY.c.seq)
-    if states:
+    if states and keys is None:
         found = found.where(ENTRY.c.state.in_(states))
     if organisation:
         found = found.where(ENTRY.c.organisation == organisation)
@@ -198,7 +204,7 @@ def entries(
     rows: list[EntryRow] = []
     for part in parts(keys, KEYS_PER_QUERY_MAX):
         rows += rows_of(EntryRow, connection.execute(found.where(ENTRY.c.posting_key.in_(part))))
-    return sorted(rows, key=lambda row: row.seq)
+    return sorted((row for row in rows if not states or row.state in states), key=_seq)
 
 
 def heads(
@@ -213,7 +219,7 @@ def heads(
     """`entries` without their lines: a tenth of the bytes."""
     columns = [ENTRY.c[name] for name in EntryHead.__struct_fields__]
     found = select(*columns).order_by(ENTRY.c.seq)
-    if states:
+    if states and keys is None:
         found = found.where(ENTRY.c.state.in_(states))
     if organisation:
         found = found.where(ENTRY.c.organisation == organisation)
@@ -226,7 +232,7 @@ def heads(
     rows: list[EntryHead] = []
     for part in parts(keys, KEYS_PER_QUERY_MAX):
         rows += rows_of(EntryHead, connection.execute(found.where(ENTRY.c.posting_key.in_(part))))
-    return sorted(rows, key=lambda row: row.seq)
+    return sorted((row for row in rows if not states or row.state in states), key=_seq)
 
 
 def blocked_entries(connection: Connection) -> list[BlockedEntry]:
@@ -293,12 +299,13 @@ def unread_keys(connection: Connection, organisation: str) -> list[str]:
 def entries_of_batches(
     connection: Connection, batch_ids: Sequence[str], states: Sequence[str]
 ) -> dict[str, list[EntryRow]]:
-    """Batch -> its entries in some states."""
+    """Batch -> its entries in some states, which are looked at here (see `entries`)."""
     found: dict[str, list[EntryRow]] = {}
     for part in parts(batch_ids, KEYS_PER_QUERY_MAX):
-        query = select(ENTRY).where(ENTRY.c.batch_id.in_(part), ENTRY.c.state.in_(states))
+        query = select(ENTRY).where(ENTRY.c.batch_id.in_(part))
         for row in rows_of(EntryRow, connection.execute(query)):
-            found.setdefault(row.batch_id, []).append(row)
+            if row.state in states:
+                found.setdefault(row.batch_id, []).append(row)
     return found
 
 

@@ -84,8 +84,7 @@ def post(house: House, tell: Progress = str) -> dict[str, int]:
 def _read_back(house: House) -> None:
     """Read back what was posted by a run that died before it could (R-13.6)."""
     with house.books.connect() as connection:
-        posted = books.entries(connection, states=("posted",))
-    unread = [row.posting_key for row in posted if not row.readback_hash]
+        unread = books.unread_keys(connection, house.books_deps.ledger.organisation())
     for start in range(0, len(unread), READ_BACK_ENTRIES):
         flow.read_back(house.books_deps, unread[start : start + READ_BACK_ENTRIES])
 
