@@ -23,7 +23,7 @@ from cloud_conductor.adapters.log.sqlite import SqliteLog
 from cloud_conductor.adapters.objects.local import LocalObjects
 from cloud_conductor.adapters.pos.square.client import Square, connect
 from cloud_conductor.adapters.pos.square.webhooks import SquareVerifier
-from cloud_conductor.domain.errors import RateLimited, VendorUnavailable
+from cloud_conductor.domain.errors import RateLimited, VendorRefused, VendorUnavailable
 from cloud_conductor.domain.events import Event
 from cloud_conductor.ingest.flow import (
     IngestDeps,
@@ -195,6 +195,34 @@ def test_more_orders_than_a_page_are_all_swept(house: House) -> None:
         order = {"location_id": place, "line_items": [line]}
         house.seller.call("POST", "/v2/orders", {"order": order})
     assert run_sweep(house.deps, "square", "order", house.now).new == 520
+
+
+def test_a_list_whose_cursor_square_forgot_is_begun_again(house: House) -> None:
+    house.play()
+    house.fault(small_pages=1, cursor_reset={"next": 3, "path": "/v2/orders/search"})
+    run_sweeps(house.deps, house.now)
+    held = house.seller.state.table("orders")
+    assert house.ids("order") == sorted(held)
+    assert house.seller.state.faults.struck["cursor_reset"] == 3
+
+
+def test_a_control_list_begun_again_names_each_order_once(house: House) -> None:
+    house.play()
+    places = list(house.seller.state.table("locations"))
+    span = (house.now - timedelta(days=400), house.now)
+    listed = house.square.control(places, *span)
+    house.fault(small_pages=1, cursor_reset={"next": 2, "path": "/v2/orders/search"})
+    assert house.square.control(places, *span) == listed
+    assert len(listed) > 3
+
+
+def test_a_cursor_that_is_forgotten_for_ever_is_an_error_and_no_loop(house: House) -> None:
+    house.play()
+    house.fault(small_pages=1, cursor_reset={"probability": 1, "path": "/v2/orders/search"})
+    with pytest.raises(VendorRefused, match="forgot the cursor"):
+        house.square.control(
+            list(house.seller.state.table("locations")), house.now - timedelta(days=400), house.now
+        )
 
 
 def test_a_failed_sweep_keeps_its_watermark_and_is_written_down(house: House) -> None:

@@ -33,7 +33,8 @@ from cloud_conductor.adapters.pos.square.objects import (
     page_of,
     rfc3339,
 )
-from cloud_conductor.domain.errors import VendorRefused, VendorUnavailable
+from cloud_conductor.adapters.pos.square.paging import Query, Question, read_pages
+from cloud_conductor.domain.errors import VendorUnavailable
 from cloud_conductor.domain.events import Event, NewEvent
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.pos import FetchRequest, Listed, Named, Place, PosCapabilities
@@ -44,7 +45,6 @@ LOCATIONS_PER_SEARCH_MAX = 10
 ORDERS_PER_PAGE = 500
 ROWS_PER_PAGE = 100
 CATALOG_PER_PAGE = 1_000
-PAGES_MAX = 10_000  # of one list; reaching it is an error, never a silent end
 SHIFT_OPEN_MAX = timedelta(days=7)  # a drawer shift still changing this long after it opened
 PAYOUT_SETTLES_MAX = timedelta(days=14)  # a payout still changing this long after it was made
 PAYMENT_CHANGES_MAX = timedelta(days=366)  # payments can be refunded for a year
@@ -69,8 +69,6 @@ CAPABILITIES = PosCapabilities(
     cash_drawers=True,
     page_size_max=ORDERS_PER_PAGE,
 )
-
-Query = Mapping[str, str | int]
 
 
 class _Subscription(msgspec.Struct, frozen=True):
@@ -181,7 +179,7 @@ class Square:
 
         for some in abreast(read, _searched(location_ids)):
             found += some
-        return [one for one in found if start <= one.occurred_at < end]
+        return [one for one in _once(found) if start <= one.occurred_at < end]
 
     def subscribe(self, notification_url: str) -> str:
         """The signature key of the enabled subscription for this exact URL; made if there is none.
@@ -380,23 +378,7 @@ class Square:
         *,
         body: Mapping[str, Any] | None = None,
     ) -> Iterator[Page]:
-        """All pages of a list. The original question is repeated with each cursor."""
-        cursor = ""
-        for _ in range(PAGES_MAX):
-            more = {"cursor": cursor} if cursor else {}
-            answer = self._engine.request(
-                method,
-                path,
-                query={**(query or {}), **more} if body is None else None,
-                json=None if body is None else msgspec.json.encode({**body, **more}),
-                idempotent=True,
-            )
-            page = page_of(answer.body, name, answer.url)
-            yield page
-            if not page.cursor:
-                return
-            cursor = page.cursor
-        raise VendorRefused(f"Square gave more than {PAGES_MAX} pages of {name}")
+        return read_pages(self._engine, Question(method, path, name, query or {}, body))
 
     def _complete(self, subscription: _Subscription) -> str:
         """Make sure that it has our event types, and give its key."""
@@ -442,6 +424,16 @@ class Square:
 
 
 ADAPTER = Square
+
+
+def _once(found: Sequence[Listed]) -> list[Listed]:
+    """Each order by its newest version: a list that was begun again gives its first rows twice."""
+    newest: dict[str, Listed] = {}
+    for one in found:
+        held = newest.get(one.object_id)
+        if held is None or one.version >= held.version:
+            newest[one.object_id] = one
+    return list(newest.values())
 
 
 def _searched(location_ids: Sequence[str]) -> list[Sequence[str]]:
