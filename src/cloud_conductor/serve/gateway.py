@@ -12,10 +12,11 @@ conform room puts it into quarantine.
 import asyncio
 import gc
 import hashlib
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import lru_cache, partial
 from time import perf_counter
 from typing import Any
 
@@ -24,11 +25,21 @@ import uvicorn
 
 from cloud_conductor.adapters.log.group import GroupCommitWriter
 from cloud_conductor.domain.errors import Transient
-from cloud_conductor.domain.events import NewEvent
+from cloud_conductor.domain.events import Appended, NewEvent
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.pos import PosVerifier
-from cloud_conductor.serve.protocol import EMPTY_BODY, EMPTY_START, QuickProtocol
+from cloud_conductor.serve.protocol import (
+    CLOSE,
+    EMPTY_BODY,
+    EMPTY_START,
+    FAILED,
+    TAKEN,
+    QuickProtocol,
+    Reply,
+)
 from cloud_conductor.serve.valve import IN_HAND_MAX, Valve
+
+log = logging.getLogger("conductor")
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -39,12 +50,12 @@ AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 BODY_BYTES_MAX = 1_048_576
 DROPPED_BYTES_MAX = 16 * 1_048_576
 HOOKS = "/hooks/"
+HOOKS_RAW = HOOKS.encode()
 OWN = (HOOKS, "/healthz", "/statusz")
 STOP_TIMEOUT_S = 10
 GC_THRESHOLDS = (20_000, 20, 100)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-JSON = (b"content-type", b"application/json")
 
 
 class Door(msgspec.Struct, frozen=True):
@@ -68,16 +79,6 @@ class Counters(msgspec.Struct):
     too_large: int = 0
     unknown_source: int = 0
     shed: int = 0
-
-
-class Reply(msgspec.Struct, frozen=True):
-    status: int
-    body: bytes
-    headers: tuple[tuple[bytes, bytes], ...] = ()
-
-
-# Stored, or known: an empty 200 is all a vendor reads, and one packet instead of two.
-TAKEN = Reply(200, b"")
 
 
 # Beyond what is durable within a tenth of a second: said before anything is read or worked out.
@@ -165,13 +166,37 @@ class Gateway:
             return Reply(200, msgspec.json.encode(self.counters))
         return _refusal(404, "not_found", "there is nothing here")
 
+    def source_of(self, path: bytes) -> str | None:
+        """The source that knocks at `path` (protocol.TakesWebhooks)."""
+        if not path.startswith(HOOKS_RAW):
+            return None
+        source = path[len(HOOKS_RAW) :].decode("latin-1")
+        return source if source in self.doors else None
+
+    def take(
+        self,
+        source: str,
+        headers: Mapping[bytes, bytes],
+        body: bytes,
+        told: Callable[[Reply], None],
+    ) -> Reply | None:
+        """One whole webhook. None: `told` is called once it is durable; otherwise its answer now."""
+        door = self.doors.get(source)
+        if door is None:
+            return self._unknown()
+        if not self._valve.is_open:
+            self.counters.shed += 1
+            return BUSY
+        if len(body) > self._body_bytes_max:
+            return self._too_large()
+        return self._keep(source, door, headers, body, told)
+
     async def _hook(self, scope: Scope, receive: Receive) -> Reply:
-        """One webhook. One coroutine on purpose: each further one costs a microsecond here."""
+        """One webhook that may come in parts. What can be refused unread is refused unread."""
         source = scope["path"][len(HOOKS) :]
         door = self.doors.get(source)
         if door is None:
-            self.counters.unknown_source += 1
-            return _refusal(404, "unknown_source", "no such source in conductor.toml")
+            return self._unknown()
         if not self._valve.is_open:
             self.counters.shed += 1
             return BUSY
@@ -185,22 +210,45 @@ class Gateway:
                 body = await _read(message, receive, self._body_bytes_max)
             except _TooLarge:
                 return self._too_large()
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        reply = self._keep(source, door, headers, body, partial(_tell, answer))
+        return reply or await answer
+
+    def _keep(
+        self,
+        source: str,
+        door: Door,
+        headers: Mapping[bytes, bytes],
+        body: bytes,
+        told: Callable[[Reply], None],
+    ) -> Reply | None:
+        """Verify one webhook and hand it to the log; the answer as `take` gives it."""
         if not _is_signed(door, headers, body):
             self.counters.rejected_signature += 1
             return _refusal(401, "CC-203", "the signature is not ours")
         event = self._event(source, door, headers, body)
-        self._valve.in_hand += 1
         began = perf_counter()
-        try:
-            appended = await self._writer.submit(event)
-        except Transient as error:
-            self.counters.shed += 1
-            wait_s = max(1, round(error.retry_after_s or 1.0))
-            return _refusal(503, error.code, error.message, (b"retry-after", str(wait_s).encode()))
-        finally:
+
+        def written(outcome: Appended | Exception) -> None:
             now = perf_counter()
             self._valve.leave(now - began, now)
-        if appended.duplicate:
+            told(self._answer(event, outcome))
+
+        try:
+            self._writer.put(event, written)
+        except Transient as error:
+            return self._come_back(error)
+        self._valve.in_hand += 1
+        return None
+
+    def _answer(self, event: NewEvent, outcome: Appended | Exception) -> Reply:
+        """What a sender is told of its webhook, with which it is counted."""
+        if isinstance(outcome, Transient):
+            return self._come_back(outcome)
+        if isinstance(outcome, Exception):
+            log.error("webhook.failed", exc_info=outcome)
+            return FAILED
+        if outcome.duplicate:
             self.counters.duplicates += 1
             return TAKEN
         self.counters.received += 1
@@ -208,10 +256,20 @@ class Gateway:
             self.counters.malformed += 1
         return TAKEN
 
+    def _come_back(self, error: Transient) -> Reply:
+        """The log cannot take it now."""
+        self.counters.shed += 1
+        wait_s = max(1, round(error.retry_after_s or 1.0))
+        return _refusal(503, error.code, error.message, (b"retry-after", str(wait_s).encode()))
+
+    def _unknown(self) -> Reply:
+        self.counters.unknown_source += 1
+        return _refusal(404, "unknown_source", "no such source in conductor.toml")
+
     def _too_large(self) -> Reply:
         self.counters.too_large += 1
         told = f"a webhook has at most {self._body_bytes_max} bytes"
-        return _refusal(413, "too_large", told, (b"connection", b"close"))
+        return _refusal(413, "too_large", told, CLOSE)
 
     def _event(
         self, source: str, door: Door, headers: Mapping[bytes, bytes], body: bytes
@@ -346,9 +404,14 @@ async def _read(message: Message, receive: Receive, bytes_max: int) -> bytes:
 
 
 async def _say(reply: Reply, send: Send) -> None:
-    headers = [JSON, (b"content-length", str(len(reply.body)).encode()), *reply.headers]
+    headers = reply.all_headers
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     await send({"type": "http.response.body", "body": reply.body})
+
+
+def _tell(answer: "asyncio.Future[Reply]", reply: Reply) -> None:
+    if not answer.done():  # the client has gone away; its event is in the log all the same
+        answer.set_result(reply)
 
 
 def _refusal(status: int, code: str, message: str, *headers: tuple[bytes, bytes]) -> Reply:

@@ -3,13 +3,16 @@
 While one commit is being fsynced the next group gathers by itself; no timer is needed (a linger of
 1 to 2 ms was measured and gave nothing). A log that can be written in two steps is written on the
 event loop and made durable by the thread, so that nobody fights for the interpreter while rows are
-put; any other log, and any log whose write lock is not free at once, is left to the thread. All
-futures of a group are resolved by a single `call_soon_threadsafe`, because waking the loop costs
-more than resolving a future.
+put; any other log, and any log whose write lock is not free at once, is left to the thread. All who
+wait for a group are told by a single `call_soon_threadsafe`, because waking the loop costs more
+than telling them.
 """
 
 import asyncio
+import logging
 import threading
+from collections.abc import Callable
+from functools import partial
 from queue import SimpleQueue
 
 import msgspec
@@ -17,6 +20,11 @@ import msgspec
 from cloud_conductor.domain.errors import Transient
 from cloud_conductor.domain.events import Appended, NewEvent
 from cloud_conductor.ports.log import EventLog, TwoStepLog
+
+log = logging.getLogger("conductor")
+
+Told = Callable[[Appended | Exception], None]
+"""Called on the loop with the outcome of an event, or with what the log raised."""
 
 QUEUE_MAX = 4_096  # events waiting for the disk; beyond it the caller is told to come back
 QUEUE_BYTES_MAX = 64 * 1024 * 1024
@@ -26,10 +34,10 @@ RETRY_AFTER_S = 1.0
 
 
 class _Group(msgspec.Struct, gc=False):
-    """Events of one append and those who wait for it. outcomes: known once the rows are put."""
+    """Events of one append and who is told of each. outcomes: known once the rows are put."""
 
     events: list[NewEvent] = []
-    waiting: list["asyncio.Future[Appended]"] = []
+    told: list[Told] = []
     size_bytes: int = 0
     outcomes: list[Appended] | None = None
 
@@ -75,20 +83,28 @@ class GroupCommitWriter:
         Raises Transient when the queue is full or closed; the future raises what the log raised.
         """
         assert self._loop is not None, "start() comes first"
+        outcome: asyncio.Future[Appended] = self._loop.create_future()
+        self.put(event, partial(_resolve, outcome))
+        return outcome
+
+    def put(self, event: NewEvent, told: Told) -> None:
+        """As `submit`, without a future: `told` is called once, later, when the event is durable.
+
+        Raises Transient, and calls nobody, when the queue is full or closed.
+        """
+        assert self._loop is not None, "start() comes first"
         if self._closing:
             raise Transient("the event log is closing", retry_after_s=RETRY_AFTER_S)
         group = self._next
         size_bytes = group.size_bytes + len(event.body)
         if len(group.events) >= self._queue_max or size_bytes > self._queue_bytes_max:
             raise Transient("the event log's queue is full", retry_after_s=RETRY_AFTER_S)
-        outcome: asyncio.Future[Appended] = self._loop.create_future()
         group.events.append(event)
-        group.waiting.append(outcome)
+        group.told.append(told)
         group.size_bytes = size_bytes
         if not self._writing:
             self._writing = True
             self._loop.call_soon(self._write)
-        return outcome
 
     def close(self) -> None:
         """Write what was accepted and stop. Idempotent."""
@@ -141,11 +157,22 @@ class GroupCommitWriter:
             self._writing = False
             if self._closing:
                 self._groups.put(None)
-        for number, waiting in enumerate(group.waiting):
-            if waiting.done():
-                continue  # the client has gone away; its event is in the log all the same
-            if failed is not None:
-                waiting.set_exception(failed)
-            else:
-                assert group.outcomes is not None
-                waiting.set_result(group.outcomes[number])
+        outcomes = group.outcomes
+        for number, told in enumerate(group.told):
+            try:
+                if failed is not None:
+                    told(failed)
+                else:
+                    assert outcomes is not None
+                    told(outcomes[number])
+            except Exception:  # top of the worker loop: the others of the group are told
+                log.exception("log.untold")
+
+
+def _resolve(waiting: "asyncio.Future[Appended]", outcome: Appended | Exception) -> None:
+    if waiting.done():
+        return  # the client has gone away; its event is in the log all the same
+    if isinstance(outcome, Exception):
+        waiting.set_exception(outcome)
+    else:
+        waiting.set_result(outcome)
