@@ -47,7 +47,7 @@ def test_both_databases_hold_the_same_windows(tmp_path: Path, engines: list[Engi
                     live.totals(connection, DAY),
                     live.store_totals(connection, DAY, stores=["NYC01"]),
                     live.tender_totals(connection, DAY),
-                    live.actual(connection, DAY, store="NYC01"),
+                    live.actual(connection, DAY, stores=["NYC01"]),
                     live.late(connection, "2026-11-20"),
                 )
             )

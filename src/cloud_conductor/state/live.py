@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Any, Literal, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, select
 
 from cloud_conductor.state.tables.windows import CELL, CURSOR, LATE, STORE, TENDER
 from cloud_conductor.state.windows import HEAD
@@ -102,6 +102,24 @@ class Late(msgspec.Struct, frozen=True):
     net_minor: int
 
 
+class Slot(msgspec.Struct, frozen=True):
+    """One window of several stores. sales: distinct orders, for an order is of one store."""
+
+    start_us: int
+    sales: int
+    net_minor: int
+
+
+class DepartmentSlot(msgspec.Struct, frozen=True):
+    """One window of a department in several stores. quantity: millionths of a unit."""
+
+    start_us: int
+    department: str
+    sales: int
+    quantity: int
+    net_minor: int
+
+
 class Step(msgspec.Struct, frozen=True):
     """Net sales of a day up to the end of a window; offset_s: that end, from the day's start."""
 
@@ -191,9 +209,45 @@ def late(connection: Connection, business_date: str, *, stores: Sequence[str] = 
     return [Late(**row._asdict()) for row in connection.execute(query)]
 
 
-def actual(connection: Connection, business_date: str, *, store: str) -> list[Step]:
-    """Net sales of a day so far, at the end of each window in which something changed it."""
-    day = _days(connection, [business_date], store).get(business_date, {})
+class Asked(msgspec.Struct, frozen=True):
+    """Which windows: of some stores, in one currency, of a business date or since an instant."""
+
+    stores: Sequence[str]
+    currency: str
+    business_date: str = ""
+    since_us: int = 0
+
+    def of(self, table: Table) -> ColumnElement[bool]:
+        """The condition on a table of windows."""
+        when = table.c.start_us >= self.since_us
+        if self.business_date:
+            when = table.c.business_date == self.business_date
+        return and_(table.c.store.in_(self.stores), table.c.currency == self.currency, when)
+
+
+def slots(connection: Connection, asked: Asked) -> list[Slot]:
+    """What the stores sold together in each window, in order of time."""
+    query = select(STORE.c.start_us, func.sum(STORE.c.sales), func.sum(STORE.c.net_minor))
+    query = query.where(asked.of(STORE)).group_by(STORE.c.start_us).order_by(STORE.c.start_us)
+    return [Slot(*map(int, row)) for row in connection.execute(query)]
+
+
+def department_slots(connection: Connection, asked: Asked) -> list[DepartmentSlot]:
+    """The same by department, in order of time and department."""
+    figures = (func.sum(CELL.c[name]) for name in ("sales", "quantity", "net_minor"))
+    keys = (CELL.c.start_us, CELL.c.department)
+    query = select(*keys, *figures).where(asked.of(CELL)).group_by(*keys).order_by(*keys)
+    return [
+        DepartmentSlot(int(row[0]), row[1], *map(int, row[2:])) for row in connection.execute(query)
+    ]
+
+
+def actual(connection: Connection, business_date: str, *, stores: Sequence[str]) -> list[Step]:
+    """Net sales of a day so far, at the end of each window in which something changed it.
+
+    stores: those whose days begin together and whose currency is one, so that they may be added.
+    """
+    day = _days(connection, [business_date], stores).get(business_date, {})
     total, steps = 0, []
     for offset_s in sorted(day):
         total += day[offset_s]
@@ -202,16 +256,17 @@ def actual(connection: Connection, business_date: str, *, store: str) -> list[St
 
 
 def expected(
-    connection: Connection, business_date: str, *, store: str, weeks: int = WEEKS
+    connection: Connection, business_date: str, *, stores: Sequence[str], weeks: int = WEEKS
 ) -> list[Band]:
     """What a day should have sold by now, from the same weekday of the weeks before.
 
+    stores: as in `actual`; what they sold is added first, for a band of sums is no sum of bands.
     One row per five minutes from the first to the last sale of those days. Empty when fewer than
     DAYS_MIN of them have sales: two points make no band.
     """
     at = date.fromisoformat(business_date)
     wanted = [(at - timedelta(weeks=number)).isoformat() for number in range(1, weeks + 1)]
-    days = [day for day in _days(connection, wanted, store).values() if day]
+    days = [day for day in _days(connection, wanted, stores).values() if day]
     if len(days) < DAYS_MIN:
         return []
     step_s = WINDOW_US // 1_000_000
@@ -227,10 +282,12 @@ def expected(
     return found
 
 
-def _days(connection: Connection, dates: Sequence[str], store: str) -> dict[str, dict[int, int]]:
+def _days(
+    connection: Connection, dates: Sequence[str], stores: Sequence[str]
+) -> dict[str, dict[int, int]]:
     """Business date -> end of a window, in seconds from the day's start -> its net sales."""
     query = select(STORE.c.business_date, STORE.c.start_us, STORE.c.day_start_us, STORE.c.net_minor)
-    query = query.where(STORE.c.store == store, STORE.c.business_date.in_(dates))
+    query = query.where(STORE.c.store.in_(stores), STORE.c.business_date.in_(dates))
     found: dict[str, dict[int, int]] = defaultdict(lambda: defaultdict(int))
     for row in connection.execute(query):
         offset_s = (row.start_us + WINDOW_US - row.day_start_us) // 1_000_000

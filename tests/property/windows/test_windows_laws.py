@@ -275,9 +275,9 @@ def test_a_band_needs_two_of_the_same_weekday_and_ranks_them(engine: Engine) -> 
     ]
     play(engine, told, 1)
     with engine.connect() as connection:
-        bands = live.expected(connection, "2026-12-12", store="A")
-        assert live.expected(connection, "2026-11-28", store="A") == []
-        (step,) = live.actual(connection, "2026-12-12", store="A")
+        bands = live.expected(connection, "2026-12-12", stores=["A"])
+        assert live.expected(connection, "2026-11-28", stores=["A"]) == []
+        (step,) = live.actual(connection, "2026-12-12", stores=["A"])
     (band,) = bands
     assert (band.days, band.low_minor, band.middle_minor, band.high_minor) == (3, 100, 200, 300)
     assert (band.offset_s, step.offset_s, step.net_minor) == (5 * 3_600 + 300, 5 * 3_600 + 300, 400)

@@ -66,7 +66,7 @@ def _status(ask: Ask, _view: View) -> Any:
 
 
 def _live(ask: Ask, view: View) -> Any:
-    return live.live(ask, live.Watched(store=view.store))
+    return live.live(ask, live.Watched(store=view.store, day=view.day))
 
 
 def _journals(ask: Ask, view: View) -> Journals:
