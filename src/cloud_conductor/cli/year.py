@@ -39,11 +39,11 @@ class Year(msgspec.Struct, frozen=True):
 
     @property
     def is_proven(self) -> bool:
-        """Every connected level green, nothing unexplained, each store-day's net sales the file's."""
+        """Every level green, nothing unexplained, each store-day's net sales the file's."""
         year = self.report["year"]
         return (
             not self.report["unexplained_minor"]
-            and all(one["state"] != "breaks" for one in self.report["levels"].values())
+            and all(one["state"] == "green" for one in self.report["levels"].values())
             and year["net_sales_minor"] == year["meant_minor"]
             and not year["store_days_that_differ"]
         )
