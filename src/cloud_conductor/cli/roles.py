@@ -66,7 +66,7 @@ def gateway(path: Path) -> None:
         server.on_stopping = rest.close
 
         server.on_started = lambda port: supervisor.announce(
-            house.state_dir, "gateway", host=config.host, port=port
+            house.state_dir, "gateway", house.config_digest, host=config.host, port=port
         )
         supervisor.when_set(stop, server.stop)
         spare_the_collector()
@@ -87,7 +87,7 @@ def worker(path: Path) -> None:
 
     stop = supervisor.stop_signal()
     with House(path) as house:
-        supervisor.announce(house.state_dir, "worker")
+        supervisor.announce(house.state_dir, "worker", house.config_digest)
         with _publisher(house, stop), _watcher(house, stop):
             loop.work(
                 house.close_deps,
@@ -139,7 +139,7 @@ def scheduler(path: Path) -> None:
     with House(path) as house:
         house.prepare_ledger()
         running = engine.start(house.score, state_dir=house.state_dir)
-        supervisor.announce(house.state_dir, "scheduler")
+        supervisor.announce(house.state_dir, "scheduler", house.config_digest)
         try:
             stop.wait()
         finally:

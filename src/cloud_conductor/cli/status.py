@@ -118,6 +118,7 @@ def facts(house: "House") -> dict[str, Any]:
     held = sum(count["quarantined"] for count in counts.values())
     needs += [f"{held} quarantined records: conductor quarantine list"] if held else []
     needs += [f"{number} breaks {code}: conductor reconcile" for code, number in breaks.items()]
+    needs += _of_configuration(house)
     connections = watch.deliveries(house.worker, house.clock.now())
     needs += _of_connections(house, connections)
     return {
@@ -146,6 +147,18 @@ def facts(house: "House") -> dict[str, Any]:
         "breaks": dict(breaks),
         "needs_you": needs,
     }
+
+
+def _of_configuration(house: "House") -> list[str]:
+    """Roles that were started before conductor.toml was changed."""
+    from cloud_conductor.serve.supervisor import outdated
+    from cloud_conductor.wiring.config import digest
+
+    roles = outdated(house.state_dir, digest(house.path))
+    if not roles:
+        return []
+    started = ", ".join(roles)
+    return [f"{house.path.name} was changed after {started} started: restart conductor up"]
 
 
 def _of_connections(house: "House", connections: "Sequence[Deliveries]") -> list[str]:

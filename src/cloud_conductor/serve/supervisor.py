@@ -31,12 +31,16 @@ def role_file(state_dir: Path, role: str) -> Path:
     return state_dir / "run" / f"{role}.json"
 
 
-def announce(state_dir: Path, role: str, **facts: object) -> None:
-    """Write the role's file atomically; readers see the old one or the new one."""
+def announce(state_dir: Path, role: str, config: str, **facts: object) -> None:
+    """Write the role's file atomically; readers see the old one or the new one.
+
+    config: digest of the configuration that the role has read.
+    """
     path = role_file(state_dir, role)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps({"pid": os.getpid(), "role": role, **facts}))
+    told = {"pid": os.getpid(), "role": role, "config": config, **facts}
+    partial.write_text(json.dumps(told))
     partial.replace(path)
 
 
@@ -51,6 +55,12 @@ def announced(state_dir: Path, role: str) -> dict[str, object] | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return facts
+
+
+def outdated(state_dir: Path, config: str) -> list[str]:
+    """Running roles that have read another configuration than the one with this digest."""
+    told = {role: announced(state_dir, role) for role in ROLES}
+    return [role for role, facts in told.items() if facts and facts.get("config", config) != config]
 
 
 def stop_signal() -> threading.Event:

@@ -1,5 +1,6 @@
 """Load conductor.toml: defaults < file < CONDUCTOR__SECTION__KEY. Unknown keys fail."""
 
+import hashlib
 import os
 import re
 import tomllib
@@ -75,6 +76,18 @@ def load(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
         raise ConfigError(f"{path.name}: {error}", hint="conductor explain CC-201") from None
     _check_links(config, path)
     return config
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of what a file sets, whatever its order and comments; empty when it cannot be read.
+
+    The environment has no part in it: a person's own differs from that of the roles.
+    """
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return ""
+    return hashlib.sha256(msgspec.json.encode(said, order="sorted")).hexdigest()
 
 
 def settings(path: Path, environ: Mapping[str, str] = os.environ) -> list[Setting]:

@@ -17,7 +17,6 @@ from cloud_conductor.adapters.buckets import options_of
 from cloud_conductor.adapters.clock import RehearsalClock, SystemClock
 from cloud_conductor.adapters.lake.delta import DeltaLake
 from cloud_conductor.adapters.ledger import xero
-from cloud_conductor.adapters.ledger.xero_auth import FileTokenStore
 from cloud_conductor.adapters.log.postgres import PostgresLog
 from cloud_conductor.adapters.log.sqlite import SqliteLog
 from cloud_conductor.adapters.objects.local import LocalObjects
@@ -26,6 +25,7 @@ from cloud_conductor.adapters.pos.square import client as square
 from cloud_conductor.adapters.pos.square.decode import SquareDecoder
 from cloud_conductor.adapters.pos.square.webhooks import SquareVerifier
 from cloud_conductor.adapters.secrets.references import resolve
+from cloud_conductor.adapters.tokens import FileTokenStore
 from cloud_conductor.conform.flow import ConformDeps, check_lake
 from cloud_conductor.domain.config import Config, SourceConfig
 from cloud_conductor.domain.errors import ConfigError
@@ -74,6 +74,7 @@ class House:
     def __init__(self, path: Path, environ: Mapping[str, str] = os.environ) -> None:
         self.path = path.resolve()
         loading.read_dotenv(self.path.parent)
+        self.config_digest = loading.digest(path)
         self.config: Config = loading.load(path, environ)
         self._closing = ExitStack()
 

@@ -13,7 +13,14 @@ from pathlib import Path
 import pytest
 
 from cloud_conductor.serve import supervisor
-from cloud_conductor.serve.supervisor import Child, announce, announced, keep_running, role_file
+from cloud_conductor.serve.supervisor import (
+    Child,
+    announce,
+    announced,
+    keep_running,
+    outdated,
+    role_file,
+)
 
 WAIT_S = 30.0
 STUBBORN = (
@@ -25,7 +32,7 @@ import sys
 from pathlib import Path
 from cloud_conductor.serve.supervisor import announce, stop_signal
 stop = stop_signal()
-announce(Path(sys.argv[1]), "worker")
+announce(Path(sys.argv[1]), "worker", "")
 stop.wait()
 """
 PARENT = """
@@ -144,9 +151,16 @@ def test_a_child_whose_supervisor_was_killed_stops_by_itself(tmp_path: Path) -> 
     until(lambda: announced(tmp_path, "worker") is None, "the orphan stops")
 
 
+def test_roles_that_read_another_configuration_are_named(tmp_path: Path) -> None:
+    announce(tmp_path, "worker", "old")
+    announce(tmp_path, "gateway", "new", port=80)
+    assert outdated(tmp_path, "new") == ["worker"]
+    assert outdated(tmp_path, "old") == ["gateway"]
+
+
 def test_a_dead_process_and_a_torn_file_are_not_announced(tmp_path: Path) -> None:
     assert announced(tmp_path, "worker") is None
-    announce(tmp_path, "worker", port=80)
+    announce(tmp_path, "worker", "", port=80)
     facts = announced(tmp_path, "worker")
     assert facts is not None
     assert (facts["pid"], facts["port"]) == (os.getpid(), 80)

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from cloud_conductor.adapters.clock import SystemClock
 from cloud_conductor.domain.errors import BadRequest, NotFound, Transient
 from cloud_conductor.ingest import flow as ingest
 from cloud_conductor.pipelines import engine
 from cloud_conductor.pipelines.engine import Run
 from cloud_conductor.pipelines.score import Times
-from cloud_conductor.serve.desk import Ask
+from cloud_conductor.serve.desk import Ask, Desk
 from cloud_conductor.serve.rest.endpoint import (
     Cursor,
     Endpoint,
@@ -193,10 +194,10 @@ def pipelines(ask: Ask, _params: Nothing) -> Pipelines:
             Pipeline(
                 name=name,
                 title=TITLES[name],
-                schedule=f"every {every[name]:g} s when due",
+                schedule=f"every {_span(every[name])} when due",
                 state=_state(newest) if newest else "queued",
-                last_run_at=_ms(newest.created_ms) if newest else None,
-                last_ok_at=_ms(good.ended_ms or good.created_ms) if good else None,
+                last_run_at=_ms(desk, newest.created_ms) if newest else None,
+                last_ok_at=_ms(desk, good.ended_ms or good.created_ms) if good else None,
                 last_error=newest.error if newest else "",
                 reads=READS[name],
                 writes=WRITES[name],
@@ -234,7 +235,7 @@ def runs(ask: Ask, params: RunsChosen) -> Page[RunShown]:
         limit=params.limit + 1,
         offset=max(0, min(offset, 1_000_000)),
     )
-    shown = [_run(run) for run in found[: params.limit]]
+    shown = [_run(ask.desk, run) for run in found[: params.limit]]
     return Page(shown, cursor(offset + params.limit) if len(found) > params.limit else None)
 
 
@@ -309,7 +310,7 @@ def operation(ask: Ask, params: OneOperation) -> Operation:
     found = engine.recent_runs(ask.desk.books, ids=[params.id], limit=1)
     if not found:
         raise NotFound(f"no operation {params.id}")
-    run = _run(found[0])
+    run = _run(ask.desk, found[0])
     state: Literal["queued", "running", "done", "failed"] = "done"
     if run.state != "ok":
         state = run.state
@@ -352,8 +353,9 @@ def _waiting(ask: Ask) -> dict[str, int]:
     return found
 
 
-def _run(run: Run) -> RunShown:
-    started_at, ended_at = _ms(run.created_ms), _ms(run.ended_ms) if run.ended_ms else None
+def _run(desk: Desk, run: Run) -> RunShown:
+    started_at = _ms(desk, run.created_ms)
+    ended_at = _ms(desk, run.ended_ms) if run.ended_ms else None
     words = run.run_id.split("-")
     day = "-".join(words[1:4]) if len(words) > 3 and len(words[1]) == 4 else None
     return RunShown(
@@ -373,8 +375,20 @@ def _state(run: Run) -> State:
     return STATES.get(run.status, "failed")
 
 
-def _ms(ms: int) -> datetime:
-    return at(ms * 1_000)
+def _ms(desk: Desk, ms: int) -> datetime:
+    """An instant of the durable engine, which knows the machine's clock only, by the house's own."""
+    if not desk.house.config.clock.start:
+        return at(ms * 1_000)
+    ahead_min = round((desk.now - SystemClock().now()) / timedelta(minutes=1))
+    return at(ms * 1_000 + ahead_min * 60_000_000)
+
+
+def _span(seconds: float) -> str:
+    """`60 s`, `hour`, `2 hours`."""
+    hours, rest = divmod(seconds, 3_600)
+    if rest:
+        return f"{seconds:g} s"
+    return "hour" if hours == 1 else f"{hours:g} hours"
 
 
 ENDPOINTS = [

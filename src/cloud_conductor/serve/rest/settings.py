@@ -89,7 +89,16 @@ def settings(ask: Ask, _params: Nothing) -> Settings:
 
 
 def demo(ask: Ask, _params: Nothing) -> dict[str, Any]:
-    """What whoever started this demo wrote for its console. 404 when this is none."""
+    """What whoever started this demo wrote for its console, and how its faults are switched now.
+
+    404 when this is no demo.
+    """
+    found = _demo(ask)
+    url = found.get("faults_url")
+    return {**found, "faults": _faults(url, None)} if url else found
+
+
+def _demo(ask: Ask) -> dict[str, Any]:
     found = vendors.demo(ask.desk)
     if found is None:
         raise NotFound("this is no demo", hint="conductor demo")
@@ -97,21 +106,25 @@ def demo(ask: Ask, _params: Nothing) -> dict[str, Any]:
 
 
 def fault(ask: Ask, _params: Nothing, body: Fault) -> dict[str, Any]:
-    """Break something on purpose at the simulators of a demo, or mend it."""
-    found = demo(ask, Nothing())
+    """Break something on purpose at the simulators of a demo, or mend it; gives all switches."""
+    found = _demo(ask)
     url = found.get("faults_url")
     known = [one["name"] for one in found.get("faults", [])]
     if not url or body.name not in known:
         raise NotFound(f"no fault {body.name}; there are: {', '.join(known) or 'none'}")
+    return {"name": body.name, "on": body.on, "faults": _faults(url, body)}
+
+
+def _faults(url: str, body: Fault | None) -> list[dict[str, Any]]:
+    """The switches of the simulators' panel, after one of them was turned."""
+    told = None if body is None else msgspec.to_builtins(body)
+    method = "GET" if body is None else "POST"
     try:
-        answer = httpx.post(
-            url, json={"name": body.name, "on": body.on}, headers=found.get("headers"),
-            timeout=FAULT_S_MAX,
-        )  # fmt: skip
-        answer.raise_for_status()
+        answer = httpx.request(method, url, json=told, timeout=FAULT_S_MAX).raise_for_status()
     except httpx.HTTPError as error:
         raise VendorUnavailable(f"the simulator did not take it: {error}") from None
-    return {"name": body.name, "on": body.on}
+    faults: list[dict[str, Any]] = answer.json()["faults"]
+    return faults
 
 
 def _connections(ask: Ask) -> list[Connection]:

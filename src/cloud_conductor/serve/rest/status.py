@@ -8,10 +8,11 @@ import msgspec
 
 from cloud_conductor.serve.desk import Ask, Desk
 from cloud_conductor.serve.rest.endpoint import Endpoint, Nothing, Page, instant
-from cloud_conductor.serve.supervisor import ROLES, announced
+from cloud_conductor.serve.supervisor import ROLES, announced, outdated
 from cloud_conductor.state import alerts as alerting
 from cloud_conductor.state import conform, ingest, inventory, screens
 from cloud_conductor.state.screens import Within
+from cloud_conductor.wiring import config as loading
 
 Proven = Literal["green", "breaks", "not_connected", "never"]
 WAITING = ("draft", "blocked", "rejected", "dead")
@@ -60,6 +61,8 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 class Status(msgspec.Struct, frozen=True):
+    """outdated_roles: those that run with another conductor.toml than the one that is there now."""
+
     as_of: datetime
     business_dates: dict[str, date]
     health: Literal["ok", "late", "down"]
@@ -72,6 +75,7 @@ class Status(msgspec.Struct, frozen=True):
     entries: dict[str, int]
     days: dict[str, int]
     proof: Proof
+    outdated_roles: list[str]
 
 
 def status(ask: Ask, _params: Nothing) -> Status:
@@ -103,6 +107,7 @@ def status(ask: Ask, _params: Nothing) -> Status:
         entries=entries,
         days=days,
         proof=proof(desk, scope),
+        outdated_roles=outdated(desk.house.state_dir, _config_digest(desk)),
     )
 
 
@@ -198,6 +203,17 @@ def _badges(ask: Ask, scope: Sequence[str], entries: dict[str, int]) -> Badges:
         inventory=stock.negative + stock.unknown,
         alerts=alerts,
     )
+
+
+def _config_digest(desk: Desk) -> str:
+    """Of the file as it is now; read again when its time or size has changed."""
+    path = desk.house.path
+    try:
+        facts = path.stat()
+    except OSError:
+        return ""
+    stamp = (facts.st_mtime_ns, facts.st_size)
+    return desk.keep("config digest", stamp, lambda: loading.digest(path))
 
 
 def _role(desk: Desk, name: str) -> Role:
