@@ -77,6 +77,9 @@ def picture(now: "Today", machine: "Status") -> "Group":
         ],
     )  # fmt: skip
     needs = [Text(f"needs you   {one.text}") for one in now.needs_you]
+    if machine.outdated_roles:
+        roles = ", ".join(machine.outdated_roles)
+        needs.insert(0, Text(f"restart     conductor.toml was changed after {roles} started"))
     return Group(
         head, Text(), _figures(now, machine), Text(), stores, Text(),
         *(needs or [Text("nothing waits for you", style="dim")]),

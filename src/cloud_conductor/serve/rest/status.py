@@ -75,7 +75,7 @@ class Status(msgspec.Struct, frozen=True):
     entries: dict[str, int]
     days: dict[str, int]
     proof: Proof
-    outdated_roles: list[str]
+    outdated_roles: list[str] = []
 
 
 def status(ask: Ask, _params: Nothing) -> Status:
