@@ -12,7 +12,8 @@ import pytest
 
 from cloud_conductor.adapters.clock import SystemClock
 from cloud_conductor.adapters.http import HttpEngine
-from cloud_conductor.adapters.ledger.xero_auth import FileTokenStore, RotatingToken
+from cloud_conductor.adapters.ledger.xero_auth import RotatingToken
+from cloud_conductor.adapters.tokens import FileTokenStore
 from cloud_conductor.domain.errors import ChecksumMismatch, ConfigError, VendorRefused
 from cloud_conductor.sandbox.xero.app import XeroSandbox, build, start
 from cloud_conductor.sandbox.xero.auth import CLIENT_ID, CLIENT_SECRET
@@ -23,7 +24,8 @@ import os, signal, sys
 from pathlib import Path
 from cloud_conductor.adapters.clock import SystemClock
 from cloud_conductor.adapters.http import HttpEngine
-from cloud_conductor.adapters.ledger.xero_auth import FileTokenStore, RotatingToken
+from cloud_conductor.adapters.ledger.xero_auth import RotatingToken
+from cloud_conductor.adapters.tokens import FileTokenStore
 
 url, path, configured, border = sys.argv[1:]
 die = lambda: os.kill(os.getpid(), signal.SIGKILL)

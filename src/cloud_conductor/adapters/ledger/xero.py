@@ -15,7 +15,8 @@ import msgspec
 
 from cloud_conductor.adapters.http import Auth, HttpEngine, Limits, Response
 from cloud_conductor.adapters.ledger import xero_wire as wire
-from cloud_conductor.adapters.ledger.xero_auth import ClientCredentials, RotatingToken, TokenStore
+from cloud_conductor.adapters.ledger.xero_auth import ClientCredentials, RotatingToken
+from cloud_conductor.adapters.tokens import TokenStore
 from cloud_conductor.domain.config import LedgerConfig
 from cloud_conductor.domain.errors import (
     ConfigError,
