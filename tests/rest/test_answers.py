@@ -219,14 +219,16 @@ def test_a_receipt_is_found_by_amount_and_card(front: Front, owner):
     assert owner.items("/receipts", amount_minor=some["total_minor"], last4="0000") == []
 
 
-def test_a_break_is_given_to_somebody_and_accepted_with_a_reason(owner):
+def test_a_break_is_given_to_somebody_and_accepted_with_a_reason(front: Front, owner):
     some = owner.items("/breaks", state="auto_explained", limit=1)[0]
     assert owner.post(f"/breaks/{some['id']}/assign", {"owner": "ana"}).json()["owner"] == "ana"
     done = owner.post(f"/breaks/{some['id']}/accept", {"reason": "agreed by phone"}).json()
-    assert done["state"] == "resolved"
+    assert done["state"] == "proposed"
     assert owner.post(f"/breaks/{some['id']}/accept", {"reason": "again"}).status_code == 409
+    with front.browser("approver") as another:
+        assert another.post(f"/breaks/{some['id']}/approve", {}).status_code == 200
     shown = owner.get(f"/breaks/{some['id']}").json()
-    assert [one["state"] for one in shown["history"]][-2:] == ["assigned", "resolved"]
+    assert [one["state"] for one in shown["history"]][-3:] == ["assigned", "proposed", "resolved"]
     assert shown["explain"]["what"]
 
 

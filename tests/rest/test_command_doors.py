@@ -77,5 +77,6 @@ def test_a_break_is_assigned_and_accepted_by_the_first_letters_of_its_id(front: 
     given = run(front, "breaks", "assign", short, "--as", "ana", "--to", "ben")
     assert "assigned to ben" in given.output
     done = run(front, "breaks", "accept", short, "--as", "ana", "--reason", "agreed")
-    assert "resolved" in done.output
+    assert "proposed" in done.output
+    assert "resolved" in run(front, "breaks", "approve", short, "--as", "ben").output
     assert run(front, "breaks", "accept", "nothing", "--as", "a", "--reason", "b").exit_code == 2

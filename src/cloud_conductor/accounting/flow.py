@@ -7,7 +7,10 @@ import msgspec
 from cloud_conductor.accounting.deps import BooksDeps
 from cloud_conductor.accounting.flow_breaks import (
     accept_break,
+    approve_break,
     assign_break,
+    decline_break,
+    match_breaks,
     record_all,
     record_levels,
 )
@@ -32,6 +35,7 @@ from cloud_conductor.accounting.flow_posting import (
     post_batches,
     read_back,
 )
+from cloud_conductor.accounting.flow_repost import repost
 from cloud_conductor.domain import audit
 from cloud_conductor.domain.audit import Flaw
 from cloud_conductor.ports.ledger import LedgerDocument
@@ -39,10 +43,10 @@ from cloud_conductor.state import accounting as books
 
 __all__ = [
     "BatchResult", "BooksDeps", "DraftResult", "Duplicate", "ReadBack", "Withheld",
-    "accept_break", "approve", "approve_by_policy", "assign_break", "decline", "draft_day",
-    "draft_entries", "make_batches", "pause_s", "post_all", "post_batch", "post_batches",
-    "read_back", "record_all",
-    "record_levels", "redraft", "sweep_duplicates", "verify_audit", "withheld_of",
+    "accept_break", "approve", "approve_break", "approve_by_policy", "assign_break", "decline",
+    "decline_break", "draft_day", "draft_entries", "make_batches", "match_breaks", "pause_s",
+    "post_all", "post_batch", "post_batches", "read_back", "record_all",
+    "record_levels", "redraft", "repost", "sweep_duplicates", "verify_audit", "withheld_of",
 ]  # fmt: skip
 
 

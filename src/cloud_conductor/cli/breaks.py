@@ -10,17 +10,17 @@ if TYPE_CHECKING:
     from cloud_conductor.state.accounting import BreakRow
     from cloud_conductor.wiring.house import House
 
-STATES = ("open", "assigned", "auto_explained", "resolved", "verified")
+STATES = ("open", "assigned", "proposed", "auto_explained", "resolved", "verified")
 
 
 @click.group()
 def breaks() -> None:
-    """List breaks, give one to somebody, or accept one with a reason (R-14.8)."""
+    """List breaks, give one to somebody, accept one, or match records by hand (R-14.8)."""
 
 
 @breaks.command("list")
 @click.option("--state", "states", type=click.Choice(STATES), multiple=True,
-              help="May repeat; default: open and assigned.")  # fmt: skip
+              help="May repeat; default: open, assigned and proposed.")  # fmt: skip
 @click.option("--store", "stores", multiple=True, help="May repeat.")
 @config_option
 @json_option
@@ -62,19 +62,72 @@ def list_(
 @config_option
 @json_option
 def accept(break_id: str, actor: str, reason: str, config_path: str | None, as_json: bool) -> None:
-    """Resolve a break by a person's word; it stays so until its amount changes."""
+    """Resolve a break until its amount changes; a large one is proposed, and another approves it."""
     from cloud_conductor.accounting import flow
-    from cloud_conductor.cli.output import emit_json
     from cloud_conductor.wiring.house import open_house
 
     with open_house(config_path) as house:
         row = _one(house, break_id)
-        flow.accept_break(house.books_deps, row.break_id, f"user:{actor}", reason)
+        done = flow.accept_break(house.books_deps, row.break_id, f"user:{actor}", reason)
+    _print([done], as_json)
+
+
+@breaks.command()
+@click.argument("break_id")
+@click.argument("counterparts", nargs=-1, required=True)
+@click.option("--as", "actor", required=True, help="Who matches them; kept in the audit chain.")
+@click.option("--reason", default="", help="Kept with the breaks.")
+@config_option
+@json_option
+def match(
+    break_id: str,
+    counterparts: tuple[str, ...],
+    actor: str,
+    reason: str,
+    config_path: str | None,
+    as_json: bool,
+) -> None:
+    """Say which records belong together; large ones are proposed, and another approves them."""
+    from cloud_conductor.accounting import flow
+    from cloud_conductor.wiring.house import open_house
+
+    with open_house(config_path) as house:
+        ids = [_one(house, one).break_id for one in (break_id, *counterparts)]
+        done = flow.match_breaks(house.books_deps, ids, f"user:{actor}", reason)
+    _print(done, as_json)
+
+
+@breaks.command()
+@click.argument("break_id")
+@click.option("--as", "approver", required=True, help="Who approves; not who proposed it.")
+@config_option
+@json_option
+def approve(break_id: str, approver: str, config_path: str | None, as_json: bool) -> None:
+    """Resolve what another person proposed, with all it was matched with (R-15.3)."""
+    from cloud_conductor.accounting import flow
+    from cloud_conductor.wiring.house import open_house
+
+    with open_house(config_path) as house:
         row = _one(house, break_id)
-    if as_json:
-        emit_json({"schema": "conductor.breaks/v1", "breaks": [fields(row)]})
-        return
-    click.echo(f"{row.break_id} {row.code} {row.store} {row.business_date}: resolved")
+        done = flow.approve_break(house.books_deps, row.break_id, f"user:{approver}")
+    _print(done, as_json)
+
+
+@breaks.command()
+@click.argument("break_id")
+@click.option("--as", "actor", required=True, help="Who declines; kept in the audit chain.")
+@click.option("--reason", required=True, help="Why; kept with the break.")
+@config_option
+@json_option
+def decline(break_id: str, actor: str, reason: str, config_path: str | None, as_json: bool) -> None:
+    """Open again what was proposed, with all it was matched with."""
+    from cloud_conductor.accounting import flow
+    from cloud_conductor.wiring.house import open_house
+
+    with open_house(config_path) as house:
+        row = _one(house, break_id)
+        done = flow.decline_break(house.books_deps, row.break_id, f"user:{actor}", reason)
+    _print(done, as_json)
 
 
 @breaks.command()
@@ -99,6 +152,16 @@ def assign(break_id: str, actor: str, owner: str, config_path: str | None, as_js
     click.echo(f"{row.break_id} {row.code} {row.store} {row.business_date}: assigned to {owner}")
 
 
+def _print(rows: "list[BreakRow]", as_json: bool) -> None:
+    from cloud_conductor.cli.output import emit_json
+
+    if as_json:
+        emit_json({"schema": "conductor.breaks/v1", "breaks": [fields(row) for row in rows]})
+        return
+    for row in rows:
+        click.echo(f"{row.break_id} {row.code} {row.store} {row.business_date}: {row.state}")
+
+
 def fields(row: "BreakRow") -> dict[str, object]:
     """A break as scripts read it."""
     return {
@@ -116,6 +179,7 @@ def fields(row: "BreakRow") -> dict[str, object]:
         "owner": row.owner,
         "reason": row.reason,
         "item": row.item,
+        "match_id": row.match_id,
     }
 
 

@@ -139,11 +139,18 @@ class MeaningsConfig(_Section, frozen=True):
 
 
 class SourceConfig(_Section, frozen=True):
-    """One POS connection. `notification_url` must be byte-identical to the vendor's subscription."""
+    """One POS connection. `notification_url` must be byte-identical to the vendor's subscription.
+
+    token: for one's own seller. client_id: OAuth instead, by code with a client_secret, by PKCE
+    without; refresh_token where a consent was given elsewhere. All of them are references.
+    """
 
     vendor: str
     base_url: str
-    token: str
+    token: str = ""
+    client_id: str = ""
+    client_secret: str = ""
+    refresh_token: str = ""
     notification_url: str = ""
     signature_key: str = "state:"
     sweep_interval_s: float = 60.0
@@ -224,10 +231,14 @@ class StoreConfig(_Section, frozen=True):
 
 
 class ApprovalConfig(_Section, frozen=True):
-    """R-15.4: kinds approved by policy once a mapping version has been posted by hand before."""
+    """R-15.4: kinds approved by policy once a mapping version has been posted by hand before.
+
+    break_minor_max: a break up to this much is settled by one person, above it by two (R-15.3).
+    """
 
     auto_kinds: tuple[str, ...] = ()
     auto_amount_minor_max: int = 0
+    break_minor_max: int = 500
 
 
 class AccountingConfig(_Section, frozen=True):

@@ -22,6 +22,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "journals.approve": frozenset({"approver"}),
     "journals.post": frozenset({"approver"}),
     "breaks.resolve": frozenset({"finance"}),
+    "breaks.approve": frozenset({"approver"}),
     "reconcile.run": frozenset({"finance", "data"}),
     "stock.write": frozenset({"operator"}),
     "receipts.read": frozenset({"operator", "finance"}),

@@ -153,7 +153,10 @@ class DayRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BreakRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One state of one break (R-14.8)."""
+    """One state of one break (R-14.8). actor: who made it so, empty for a run.
+
+    match_id: the same for breaks that a person matched with one another.
+    """
 
     seq: int
     break_id: str
@@ -175,6 +178,8 @@ class BreakRow(msgspec.Struct, frozen=True, kw_only=True):
     hint: str = ""
     owner: str = ""
     reason: str = ""
+    actor: str = ""
+    match_id: str = ""
 
 
 class LevelRow(msgspec.Struct, frozen=True):

@@ -10,8 +10,8 @@ from cloud_conductor.state.accounting import AuditRow, BreakRow, DayRow, EntryRo
 from cloud_conductor.state.tables.accounting import AUDIT, BREAK, DAY, ENTRY, LEVEL
 from cloud_conductor.state.tables.conform import COUNT, QUARANTINE, VERSION
 
-LIVE_BREAKS = ("open", "assigned", "auto_explained")
-OPEN_BREAKS = ("open", "assigned")
+LIVE_BREAKS = ("open", "assigned", "proposed", "auto_explained")
+OPEN_BREAKS = ("open", "assigned", "proposed")
 
 
 class Within(msgspec.Struct, frozen=True):

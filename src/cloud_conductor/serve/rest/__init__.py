@@ -9,6 +9,7 @@ PLACES = (
     "status",
     "today",
     "reconciling",
+    "settling",
     "journals",
     "looking",
     "stock",

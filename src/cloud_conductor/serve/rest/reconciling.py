@@ -6,10 +6,9 @@ from typing import Literal
 
 import msgspec
 
-from cloud_conductor.accounting import flow
+from cloud_conductor.accounting import by_hand
 from cloud_conductor.accounting.collected import collected
 from cloud_conductor.accounting.levels import LevelResult, combined
-from cloud_conductor.domain.errors import Conflict
 from cloud_conductor.domain.explain import BREAKS
 from cloud_conductor.serve.desk import Ask
 from cloud_conductor.serve.rest.endpoint import (
@@ -21,11 +20,11 @@ from cloud_conductor.serve.rest.endpoint import (
     Ref,
     Span,
     SpanPage,
-    Text,
     at,
     instant,
     page_of,
     place,
+    sees,
 )
 from cloud_conductor.serve.rest.finding import find_break
 from cloud_conductor.serve.rest.journals import Entry, actor, entry_of
@@ -34,13 +33,14 @@ from cloud_conductor.serve.rest.today import IN_LEDGER
 from cloud_conductor.state import accounting as books
 from cloud_conductor.state import screens
 from cloud_conductor.state.accounting import BreakRow, DayRow, LevelRow
+from cloud_conductor.state.breaks import matched_breaks
 from cloud_conductor.state.screens import Within
 from cloud_conductor.wiring import figures
 
 DATES_SHOWN = 7
 EVERY_STORE = "*"
 _LEVEL = msgspec.json.Decoder(LevelResult)
-BreakState = Literal["open", "assigned", "auto_explained", "resolved", "verified"]
+BreakState = Literal["open", "assigned", "proposed", "auto_explained", "resolved", "verified"]
 
 
 class StoreDate(Params, frozen=True):
@@ -55,14 +55,6 @@ class BreaksChosen(SpanPage, frozen=True, kw_only=True):
 
 class OneBreak(Params, frozen=True):
     id: Identity
-
-
-class Accepting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    reason: Text
-
-
-class Assigning(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    owner: Text
 
 
 class LevelShown(msgspec.Struct, frozen=True):
@@ -101,7 +93,11 @@ class Grid(msgspec.Struct, frozen=True):
 
 
 class Break(msgspec.Struct, frozen=True, kw_only=True):
-    """A difference left open, or explained. effect_minor: what it adds to till less ledger."""
+    """A difference left open, or explained. effect_minor: what it adds to till less ledger.
+
+    proposed_by: who proposes to resolve it; another has to approve (R-15.3). match_id: the same for
+    those that a person matched with one another. may_match: it is a record without a counterpart.
+    """
 
     id: str
     state: str
@@ -122,6 +118,9 @@ class Break(msgspec.Struct, frozen=True, kw_only=True):
     right_ref: str
     detected_at: datetime
     at: datetime
+    proposed_by: str
+    match_id: str
+    may_match: bool
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -129,6 +128,7 @@ class Step(msgspec.Struct, frozen=True):
     state: str
     owner: str
     reason: str
+    actor: str
 
 
 class Meaning(msgspec.Struct, frozen=True):
@@ -138,6 +138,11 @@ class Meaning(msgspec.Struct, frozen=True):
 
 
 class BreakShown(Break, frozen=True, kw_only=True):
+    """needs_second: settling it takes two people. why_not_approve: empty when the caller may."""
+
+    needs_second: bool
+    why_not_approve: str
+    matched_with: list[Break]
     history: list[Step]
     explain: Meaning
     refs: list[Ref]
@@ -304,10 +309,22 @@ def one_break(ask: Ask, params: OneBreak) -> BreakShown:
     row = find_break(ask, params.id)
     with ask.desk.books.connect() as connection:
         history = books.break_history(connection, row.break_id)
+        together = matched_breaks(connection).get(row.match_id, [])
     meaning = BREAKS.get(row.code)
     return BreakShown(
         **msgspec.structs.asdict(break_of(row)),
-        history=[Step(at(one.at_us), one.state, one.owner, one.reason) for one in history],
+        needs_second=by_hand.needs_second(
+            [row], ask.desk.house.books_deps.approval.break_minor_max
+        ),
+        why_not_approve=_why_not(ask, row),
+        matched_with=[
+            break_of(one)
+            for one in together
+            if one.break_id != row.break_id and sees(ask, one.store)
+        ],
+        history=[
+            Step(at(one.at_us), one.state, one.owner, one.reason, one.actor) for one in history
+        ],
         explain=Meaning(
             meaning.what if meaning else "",
             meaning.why if meaning else "",
@@ -315,24 +332,6 @@ def one_break(ask: Ask, params: OneBreak) -> BreakShown:
         ),
         refs=refs_in(ask, row.item, row.left_ref, row.right_ref),
     )
-
-
-def accept(ask: Ask, params: OneBreak, body: Accepting) -> Break:
-    """Resolve a break by a person's word; it stays so until its amount changes (R-14.8)."""
-    row = find_break(ask, params.id)
-    if row.state in ("resolved", "verified"):
-        raise Conflict(f"break {row.break_id} is {row.state}")
-    flow.accept_break(ask.desk.house.books_deps, row.break_id, actor(ask), body.reason)
-    return break_of(find_break(ask, params.id))
-
-
-def assign(ask: Ask, params: OneBreak, body: Assigning) -> Break:
-    """Give an open break to somebody."""
-    row = find_break(ask, params.id)
-    if row.state in ("resolved", "verified"):
-        raise Conflict(f"break {row.break_id} is {row.state}")
-    flow.assign_break(ask.desk.house.books_deps, row.break_id, actor(ask), body.owner)
-    return break_of(find_break(ask, params.id))
 
 
 def break_of(row: BreakRow) -> Break:
@@ -358,7 +357,18 @@ def break_of(row: BreakRow) -> Break:
         right_ref=row.right_ref,
         detected_at=at(row.detected_us),
         at=at(row.at_us),
+        proposed_by=row.actor if row.state == "proposed" else "",
+        match_id=row.match_id,
+        may_match=by_hand.may_match(row),
     )
+
+
+def _why_not(ask: Ask, row: BreakRow) -> str:
+    if row.state != "proposed":
+        return f"it is {row.state}"
+    if not ask.principal.may("breaks.approve"):
+        return "this needs the role approver"
+    return "you proposed it (R-15.3)" if row.actor == actor(ask) else ""
 
 
 def _span(days: Sequence[DayRow], params: Span) -> tuple[str, str]:
@@ -459,6 +469,4 @@ ENDPOINTS = [
     Endpoint("GET", "/reconcile/{store}/{date}", store_day, StoreDay, params=StoreDate),
     Endpoint("GET", "/breaks", breaks, Page[Break], params=BreaksChosen),
     Endpoint("GET", "/breaks/{id}", one_break, BreakShown, params=OneBreak),
-    Endpoint("POST", "/breaks/{id}/accept", accept, Break, "breaks.resolve", OneBreak, Accepting),
-    Endpoint("POST", "/breaks/{id}/assign", assign, Break, "breaks.resolve", OneBreak, Assigning),
 ]

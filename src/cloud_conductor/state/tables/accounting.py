@@ -101,7 +101,8 @@ DAY = Table(
 )
 
 # Append only: one row per state of a break; the newest row of a break_id is what it is.
-# scope: the run that looks for it again, so a break that is gone can be resolved.
+# scope: the run that looks for it again, so a break that is gone can be resolved. actor: who made
+# this row, empty for a run. match_id: of the breaks that a person matched with one another.
 BREAK = Table(
     "accounting_break",
     BOOKS,
@@ -125,6 +126,8 @@ BREAK = Table(
     Column("owner", Text, nullable=False, default=""),
     Column("detected_us", BigInteger, nullable=False),
     Column("reason", Text, nullable=False, default=""),
+    Column("actor", Text, nullable=False, server_default=""),
+    Column("match_id", Text, nullable=False, server_default=""),
     Index("accounting_break_id", "break_id", "seq"),
     Index("accounting_break_day", "store", "business_date"),
 )
