@@ -12,7 +12,14 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloud_conductor.conform.versions import Fold, Observed, Tombstone, observed_in, tombstone_rows
+from cloud_conductor.conform.versions import (
+    SEPARATOR,
+    Fold,
+    Observed,
+    Tombstone,
+    observed_in,
+    tombstone_rows,
+)
 from cloud_conductor.domain.events import Event
 from cloud_conductor.domain.findings import CLOCK_SUSPECT, UNKNOWN_KIND, Finding
 from cloud_conductor.domain.stores import Store
@@ -29,6 +36,12 @@ from cloud_conductor.state.conform import (
 )
 
 EMITTED = "emitted_seq"
+VERSIONED = {
+    "order": ("sales",),
+    "payment": ("tenders", "payment"),
+    "refund": ("tenders", "refund"),
+}
+"""Kind of object -> the table that keeps its versions, and what stands before its id there."""
 
 
 class Remembered(Protocol):
@@ -108,6 +121,7 @@ class _SourceBatch:
         self.warnings: list[Warned] = []
         self.dropped: list[int] = []
         self.tombstones: dict[str, list[Tombstone]] = {}
+        self.observed: list[Observed] = []
 
     def run(self) -> Batch:
         decoded = self._decode()
@@ -118,6 +132,7 @@ class _SourceBatch:
         self._keep(decoded.tables, dropped=self.dropped)
         self._adopt(decoded.parents)
         self._supersede(decoded.rejected)
+        self._overtake()
         for table, found in self.tombstones.items():
             self._file(table, tombstone_rows(table, found), [one.seen.seq for one in found])
         rejected, ignored = len(decoded.rejected), len(decoded.ignored)
@@ -161,7 +176,7 @@ class _SourceBatch:
 
     def _fold(self, decoded: Decoded) -> Fold:
         """Walk versions and late clocks in log order."""
-        observed = observed_in(decoded.tables)
+        observed = self.observed = observed_in(decoded.tables)
         sales = {one.object_id for one in decoded.clocks}
         keys = {one.key for one in observed}
         merchants = {event.merchant_id for event in self.events.values()}
@@ -288,6 +303,36 @@ class _SourceBatch:
                 )
             else:
                 self.released[seq] = (RELEASED, by)
+
+    def _overtake(self) -> None:
+        """A broken version that tells nothing newer than what is held whole takes nothing with it.
+
+        As when a sweep reads an object again after its vendor has changed what it looks like.
+        """
+        namer: object = self.decoder
+        if not isinstance(namer, Namer):
+            return
+        told: dict[int, tuple[ObjectKey, int]] = {}
+        for seq, held in self.quarantined.items():
+            name = namer.named(self.events[seq]) if seq in self.events else None
+            if name is not None and name.kind in VERSIONED and held.state == OPEN:
+                table, *first = VERSIONED[name.kind]
+                object_id = SEPARATOR.join((*first, name.object_id))
+                told[seq] = (table, self.source, held.merchant_id, object_id), name.version
+        held_before = self.memory.versions({key for key, _ in told.values()})
+        whole: dict[ObjectKey, list[Seen]] = {key: [seen] for key, seen in held_before.items()}
+        for one in self.observed if told else ():
+            whole.setdefault(one.key, []).append(one.seen)
+        for seq, (key, version) in told.items():
+            by = [
+                one.seq
+                for one in whole.get(key, ())
+                if one.seq < seq and one.version_rank >= version
+            ]
+            if by:
+                self.quarantined[seq] = msgspec.structs.replace(
+                    self.quarantined[seq], state=RELEASED, resolved_by=by[0]
+                )
 
     def _warn(self, found: Iterable[Rejected]) -> None:
         for one in found:

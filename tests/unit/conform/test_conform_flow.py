@@ -177,6 +177,34 @@ def test_a_released_event_leaves_quarantine_when_its_body_was_corrected(house: H
     assert b'"two"' in original.body
 
 
+@pytest.mark.parametrize("together", [True, False])
+def test_a_broken_repeat_of_what_is_held_whole_waits_for_nobody(
+    house: House, together: bool
+) -> None:
+    """A vendor changes what orders look like and tells a known version once more: nothing is lost."""
+    whole, broken = (
+        event("order", order(line("a", 1000, quantity=quantity), version=2))
+        for quantity in ("1", "two")
+    )
+    for some in [[whole, broken]] if together else [[whole], [broken]]:
+        house.take(some)
+    assert state.quarantine(house.engine) == []
+    (kept,) = state.quarantine(house.engine, states=(state.RELEASED,))
+    assert (kept.object_id, kept.findings[0].code) == ("O1", "contract")
+    counts = accounting_of_events(house.deps)["square"]
+    assert counts == EventCount(2, processed=2, quarantined=0, deduplicated=0, pending=0)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_a_broken_version_newer_than_the_one_held_waits(house: House, together: bool) -> None:
+    whole = event("order", order(line("a", 1000), version=2))
+    broken = event("order", order(line("a", 1000, quantity="two"), version=3))
+    for some in [[whole, broken]] if together else [[whole], [broken]]:
+        house.take(some)
+    (held,) = state.quarantine(house.engine)
+    assert held.object_id == "O1"
+
+
 def test_a_group_is_released_together_and_only_once(house: House) -> None:
     house.take(
         event("order", order(line("a", 1000), name=f"O{n}", location_id="L9")) for n in range(3)
