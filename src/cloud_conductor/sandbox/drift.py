@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -22,13 +23,15 @@ class Drift:
     first step for any depth: `/**/payment/status`. change: `add` puts `value` there (even where the
     member is not), `rename` calls the member `value`, `retype` turns a text into a number or list
     and a number into a text, `value` replaces what is there, `drop` leaves it out. path: only
-    answers of paths, or webhooks of types, that begin so.
+    answers of paths, or webhooks of types, that begin so. every: only one place in so many, as when
+    a new version is rolled out; the same object is always among them or never.
     """
 
     pointer: str
     change: str
     value: Any = None
     path: str = ""
+    every: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what nobody can mean; ValueError."""
@@ -38,6 +41,9 @@ class Drift:
         if not self.pointer.startswith("/") or self.pointer in {"/", f"/{ANYWHERE}"}:
             msg = f"not a pointer to a member: {self.pointer!r}"
             raise ValueError(msg)
+        if self.every < 1:
+            msg = f"one place in {self.every} is none"
+            raise ValueError(msg)
 
     def applied(self, body: bytes) -> tuple[bytes, int]:
         """Body after the change, and how many places changed; as it was where none did."""
@@ -46,10 +52,15 @@ class Drift:
         except msgspec.DecodeError:
             return body, 0
         *steps, name = self.pointer.split("/")[1:]
-        holders = [one for one in _holders(tree, steps) if self.change == "add" or name in one]
+        holders = [one for one in _holders(tree, steps) if self._meets(one, name)]
         for holder in holders:
             self._change(holder, name)
         return (msgspec.json.encode(tree), len(holders)) if holders else (body, 0)
+
+    def _meets(self, holder: Holder, name: str) -> bool:
+        if self.change != "add" and name not in holder:
+            return False
+        return self.every == 1 or zlib.crc32(msgspec.json.encode(holder)) % self.every == 0
 
     def _change(self, holder: Holder, name: str) -> None:
         if self.change == "rename":

@@ -161,7 +161,7 @@ class Simulator:
         if slow := draw("slow", method, path):
             await asyncio.sleep(slow.seconds)
         if limited := draw("rate_limited", method, path):
-            wait = {"retry-after": f"{max(1, round(limited.seconds))}"}
+            wait = {"retry-after": f"{round(limited.seconds)}"}
             await _write(send, self.fault_answer(429, "too many requests", wait))
             return
         if draw("error_500_before", method, path):

@@ -57,8 +57,8 @@ def test_an_expired_token_is_refused_once_or_for_good(plain, seller):
     assert plain.get("/v2/locations").status_code == 200
     code = {"client_id": "app", "expires_at": "2999-01-01T00:00:00.000Z"}
     seller.state.table("codes")["c"] = code
-    grant = {"client_id": "app", "grant_type": "authorization_code", "code": "c"}
-    token = seller.call("POST", "/oauth2/token", grant)["access_token"]
+    grant = {"client_id": "app", "client_secret": "s", "grant_type": "authorization_code"}
+    token = seller.call("POST", "/oauth2/token", {**grant, "code": "c"})["access_token"]
     other = {"authorization": f"Bearer {token}"}
     assert plain.get("/v2/locations", headers=other).status_code == 200
     fault(plain, expire_token={"next": 1})
