@@ -4,19 +4,23 @@ The seller trades up to a stop, the house sweeps and closes what is due there an
 on: late sales, refunds and declines meet days that are in the ledger already (§13).
 """
 
+import base64
+import hashlib
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
 from house_rig import Town, booked_lines, open_breaks
 from month_storm import Storm
+from month_weather import Weather
 
 from cloud_conductor.cli import rehearsal
 from cloud_conductor.conform import flow as conform
@@ -79,7 +83,14 @@ vendor_coupon = ["Vendor coupon"]
 [sources.square.meanings.paid_outs]
 drop = ["Safe drop*"]
 """
-SWEEPS_MAX = 6
+RUNS_MAX = 8
+APPLICATION = "a-chain's-application"
+TOKEN = 'token = "env:SQUARE_TOKEN"'
+OAUTH_PKCE = """client_id = "env:SQUARE_CLIENT_ID"
+refresh_token = "env:SQUARE_REFRESH_TOKEN"
+"""
+OAUTH = OAUTH_PKCE + 'client_secret = "env:SQUARE_CLIENT_SECRET"'
+T = TypeVar("T")
 
 
 @dataclass
@@ -93,6 +104,8 @@ class Month:
     xero_url: str
     house: House
     storm: Storm | None = None
+    weather: Weather | None = None
+    wrong: list[str] = field(default_factory=list)
     banked: set[str] = field(default_factory=set)
 
     @property
@@ -102,27 +115,30 @@ class Month:
 
     def live(self) -> None:
         """Play the whole season, closing and posting at every stop."""
-        for stop in self.game.season.stops:
+        for number, stop in enumerate(self.game.season.stops):
             self.game.advance(stop)
             if stop == self.game.season.stops[-1]:
                 self.game.advance()
             self._bank()
             self.wake(stop)
+            if self.weather is not None:
+                self.weather.before(number, self.house, self.again)
             if self.storm is not None:
                 self.storm.blow(self.house)
-            self.close_due()
-            assert set(self.town.post()) <= {"posted", "blocked"}
+            self.again(self.town.close_due)
+            assert set(self.again(self.town.post)) <= {"posted", "blocked"}
+            if self.weather is not None:
+                compare = partial(self.again, self.town.reconcile)
+                self.wrong += self.weather.after(number, self.house, compare)
 
-    def close_due(self) -> None:
-        """Sweep and close; a sweep that the vendor refuses is done again, as the scheduler does."""
-        for left in reversed(range(SWEEPS_MAX)):
+    def again(self, run: Callable[[], T]) -> T:
+        """Do what a vendor refused once more, as the scheduler does."""
+        for _ in range(RUNS_MAX - 1):
             try:
-                self.town.close_due()
+                return run()
             except (VendorRefused, Transient):
-                if not left:
-                    raise
-            else:
-                return
+                continue
+        return run()
 
     def wake(self, now: datetime) -> None:
         """Let the house wake up at an instant, as a new process would."""
@@ -159,6 +175,7 @@ def open_month(
     """
     seller = Seller(Settings(seed=season.seed, country=season.country), clock=SandboxClock(scale=0))
     game = Game(seller.call, seller.set_clock, season)
+    is_pkce = season.seed % 2 == 1
     books = xero.build(
         seed=season.seed, time_scale=rehearsal.TIME_SCALE, currency=season.place.currency
     )
@@ -167,22 +184,42 @@ def open_month(
         http.start(simulator(seller, token=DEFAULT_TOKEN)) as square,
         xero.start(books) as ledger,
     ):
-        patch.setenv("SQUARE_TOKEN", rehearsal.SQUARE_TOKEN)
+        patch.setenv("SQUARE_CLIENT_ID", APPLICATION)
+        patch.setenv("SQUARE_CLIENT_SECRET", APPLICATION)
+        patch.setenv("SQUARE_REFRESH_TOKEN", consented(square.url, is_pkce=is_pkce))
         patch.setenv("XERO_CLIENT_ID", rehearsal.XERO_CLIENT)
         patch.setenv("XERO_CLIENT_SECRET", rehearsal.XERO_SECRET)
         path = folder / "conductor.toml"
-        path.write_text(render(_answers(game, square.url, ledger.url)) + MEANINGS)
+        told = render(_answers(game, square.url, ledger.url)) + MEANINGS
+        path.write_text(told.replace(TOKEN, OAUTH_PKCE if is_pkce else OAUTH))
         month = Month(game, seller, books, path, ledger.url, House(path))
         month.house.prepare()
         if faults is not None:
             seller.state.faults.plan(faults)
             month.storm = Storm(seller, random.Random(season.seed))
+            month.weather = Weather(seller, season.seed, season.stops)
         if ledger_faults is not None:
             books.faults.plan(ledger_faults)
         try:
             yield month
         finally:
             month.house.close()
+
+
+def consented(square_url: str, *, is_pkce: bool) -> str:
+    """The refresh token that a seller's consent in the browser gives."""
+    verifier = "v" * 64
+    digest = hashlib.sha256(verifier.encode()).digest()
+    challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+    query = {"client_id": APPLICATION, "redirect_uri": "http://127.0.0.1/back"}
+    if is_pkce:
+        query |= {"code_challenge": challenge, "code_challenge_method": "S256"}
+    sent_to = httpx.get(f"{square_url}/oauth2/authorize", params=query).headers["location"]
+    proof = {"code_verifier": verifier} if is_pkce else {"client_secret": APPLICATION}
+    grant = {"client_id": APPLICATION, "grant_type": "authorization_code", **proof}
+    grant["code"] = httpx.URL(sent_to).params["code"]
+    answer = httpx.post(f"{square_url}/oauth2/token", json=grant).raise_for_status()
+    return str(answer.json()["refresh_token"])
 
 
 def _answers(game: Game, square_url: str, xero_url: str) -> Answers:

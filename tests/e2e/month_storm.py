@@ -43,8 +43,13 @@ class Storm:
         """Deliver what happened since the last time to the house's intake."""
         fresh = self.seller.state.events[self.told :]
         self.told += len(fresh)
-        parcels = self._parcels([body.encode() for _, body in fresh])
+        parcels = self._parcels([self._as_sent(body.encode()) for _, body in fresh])
         asyncio.run(self._deliver(house, parcels))
+
+    def _as_sent(self, body: bytes) -> bytes:
+        """As the seller's schema is by now."""
+        faults = self.seller.state.faults
+        return faults.drifted(body, msgspec.json.decode(body)["type"]) if faults.drifts else body
 
     def _parcels(self, bodies: list[bytes]) -> list[tuple[bytes, bool]]:
         """(body, whether it is forged) in the order they arrive."""

@@ -70,7 +70,7 @@ def added_up(told: list[dict[str, Any]]) -> dict[str, Any]:
     """All months together; `wrong`: month -> its differences."""
     sums: dict[str, Counter[str]] = {
         name: Counter()
-        for name in ("webhooks", "square_faults", "xero_faults", "flows", "countries")
+        for name in ("webhooks", "square_faults", "xero_faults", "weather", "flows", "countries")
     }
     played = [one for one in told if "country" in one]
     for one in played:

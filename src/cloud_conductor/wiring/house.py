@@ -57,6 +57,7 @@ from cloud_conductor.state.stores import keep_codes
 from cloud_conductor.windows.flow import WindowsDeps, run_windows
 from cloud_conductor.wiring import config as loading
 from cloud_conductor.wiring import logs
+from cloud_conductor.wiring.consents import proof_of
 from cloud_conductor.wiring.landing import decoders_of, landings_of
 from cloud_conductor.wiring.publishing import channels_of, publish_deps, resolved
 from cloud_conductor.wiring.query import run_query
@@ -399,8 +400,11 @@ class House:
             raise ConfigError(
                 f"[sources.{name}]: no adapter for {source.vendor!r}; there is: square"
             )
-        token = self.secret(source.token)
-        adapter = square.connect(source.base_url, lambda: token, source=name, clock=self.clock)
+        auth, close = proof_of(
+            name, source, resolve=self.secret, state_dir=self.state_dir, clock=self.clock
+        )
+        self._closing.callback(close)
+        adapter = square.connect(source.base_url, auth, source=name, clock=self.clock)
         self._closing.callback(adapter.close)
         return adapter
 

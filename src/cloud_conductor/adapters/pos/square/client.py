@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from cloud_conductor.adapters.http import LIMITS, Bearer, HttpEngine, Limits
+from cloud_conductor.adapters.http import LIMITS, Auth, Bearer, HttpEngine, Limits
 from cloud_conductor.adapters.pos.square.abreast import abreast
 from cloud_conductor.adapters.pos.square.listing import listed
 from cloud_conductor.adapters.pos.square.naming import NOTICES, named
@@ -83,13 +83,18 @@ _SUBSCRIPTION = msgspec.json.Decoder(_Subscription)
 
 
 def connect(
-    base_url: str, token: Callable[[], str], *, source: str, clock: Clock, limits: Limits = LIMITS
+    base_url: str,
+    token: Callable[[], str] | Auth,
+    *,
+    source: str,
+    clock: Clock,
+    limits: Limits = LIMITS,
 ) -> "Square":
-    """A connection with a bearer token (personal access token or OAuth access token)."""
+    """A connection with a personal access token, or with a consent that is kept alive (OAuth)."""
     engine = HttpEngine(
         base_url,
         name="Square",
-        auth=Bearer(token),
+        auth=Bearer(token) if callable(token) else token,
         headers={"square-version": API_VERSION},
         limits=limits,
     )
