@@ -60,19 +60,20 @@ def compare_totals(
     control: Control,
     sales: pa.Table,
     facts: Mapping[str, pa.Table],
-    over_returned: Sequence[Break] = (),
+    found_before: Sequence[Break] = (),
 ) -> LevelResult:
     """L2: totals worked out from the rows of each order against the source's own.
 
     The source's figure is the listing's for the version we hold, else the one in the order itself.
     Then the store-day as a whole, where what L1 and the orders named explains a difference (D15 for
-    the rest). facts: sale_lines, sale_services, sale_taxes of the same sales. over_returned: what
-    came back on this day beyond what was sold (INV-07); it is in both totals.
+    the rest). facts: sale_lines, sale_services, sale_taxes of the same sales. found_before: what is in
+    both totals and wrong all the same: more came back than was sold (INV-07); and receipts that are
+    in neither (D13).
     """
     if control.rows is None:
         return not_connected("L2", "the source's listing is not connected")
     tally = Tally("L2")
-    for found in over_returned:
+    for found in found_before:
         tally.record(found)
     listed = _latest(control)
     parts = recomputed_totals(sales, facts)

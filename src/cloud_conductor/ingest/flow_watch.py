@@ -4,6 +4,7 @@ A consumer of the log like any other, with a position of its own; what it learns
 make a figure, only to say early that something is being lost.
 """
 
+import logging
 import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -15,17 +16,26 @@ from cloud_conductor.domain.events import Event
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.ingest.flow import READ_EVENTS, IngestDeps
 from cloud_conductor.ingest.hearing import Heard
-from cloud_conductor.ingest.receipts import added, gaps
+from cloud_conductor.ingest.receipts import Run, added, gaps
 from cloud_conductor.ports.pos import Named, Namer, Place, Placer
 from cloud_conductor.state import ingest as state
 from cloud_conductor.state import watching
-from cloud_conductor.state.watching import ConnectionRow, HeardRow, Notice, ObjectKey, RegisterKey
+from cloud_conductor.state.watching import (
+    ConnectionRow,
+    HeardRow,
+    Notice,
+    ObjectKey,
+    ReceiptRow,
+    RegisterKey,
+)
 
 WATCH = "ingest/watch"
 KEPT = timedelta(days=8)  # a vendor gives a webhook up after a day or three
 PLACE = "place"
 MICROSECOND = timedelta(microseconds=1)
 NUMBER_DIGITS_MAX = 18
+
+log = logging.getLogger("conductor")
 
 
 class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,13 +55,17 @@ class Deliveries(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReceiptGap(msgspec.Struct, frozen=True):
-    """Receipt numbers between two that were seen (D13). first, last: inclusive."""
+    """Receipt numbers between two that were seen (D13). first, last: inclusive.
+
+    until_us: when the sale with the number after them was made, in the vendor's time.
+    """
 
     source: str
     place: str
     register: str
     first: int
     last: int
+    until_us: int
 
     @property
     def count(self) -> int:
@@ -103,9 +117,9 @@ def deliveries(engine: Engine, now: datetime) -> list[Deliveries]:
 def receipt_gaps(engine: Engine) -> list[ReceiptGap]:
     """Every gap in the receipt numbers of every register (D13)."""
     return [
-        ReceiptGap(*key, first, last)
-        for key, seen in sorted(watching.receipts(engine).items())
-        for first, last in gaps(seen)
+        ReceiptGap(*key, gap.first, gap.last, gap.until_us)
+        for key, rows in sorted(watching.receipts(engine).items())
+        for gap in gaps([_run(row) for row in rows])
     ]
 
 
@@ -200,18 +214,36 @@ def _listened(row: ConnectionRow | None, event: Event, one: Named) -> Connection
 
 def _receipts(
     deps: IngestDeps, known: Iterable[tuple[Event, Named]]
-) -> dict[RegisterKey, list[tuple[int, int]]]:
-    """Intervals of the registers that the events name, after them."""
-    seen: dict[RegisterKey, set[int]] = {}
+) -> dict[RegisterKey, list[ReceiptRow]]:
+    """Runs of the registers that the events name, after them.
+
+    A register whose numbers are none stays as it was: watching it must not hold anything up.
+    """
+    seen: dict[RegisterKey, dict[int, int]] = {}
     for event, one in known:
         pattern = deps.sources[event.source].receipts
         found = _receipt(pattern, one.reference) if pattern is not None else None
         if found is not None:
             register, number = found
-            seen.setdefault((event.source, one.place, register), set()).add(number)
+            numbers = seen.setdefault((event.source, one.place, register), {})
+            numbers.setdefault(number, one.made_us or one.changed_us)
     before = watching.receipts(deps.engine, seen.keys()) if seen else {}
-    after = {key: added(before.get(key, ()), numbers) for key, numbers in seen.items()}
-    return {key: intervals for key, intervals in after.items() if intervals != before.get(key)}
+    changed: dict[RegisterKey, list[ReceiptRow]] = {}
+    for key, numbers in seen.items():
+        held = [_run(row) for row in before.get(key, ())]
+        try:
+            runs = added(held, numbers)
+        except ValueError as error:
+            fields = {"source": key[0], "register": key[2], "error": str(error)}
+            log.warning("receipts.no_numbers", extra={"fields": fields})
+            continue
+        if runs != held:
+            changed[key] = [ReceiptRow(*msgspec.structs.astuple(run)) for run in runs]
+    return changed
+
+
+def _run(row: ReceiptRow) -> Run:
+    return Run(row.first, row.last, row.first_us)
 
 
 def _receipt(pattern: re.Pattern[str], reference: str) -> tuple[str, int] | None:

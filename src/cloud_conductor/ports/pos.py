@@ -34,6 +34,7 @@ class Named(msgspec.Struct, frozen=True):
 
     version rises with every change. changed_us: when that was, in the vendor's time; 0 if it does
     not say. place, reference: the location id, and what the till wrote on a sale, where given.
+    made_us: when the object was made, in the vendor's time; 0 if it does not say.
     """
 
     kind: str
@@ -42,6 +43,7 @@ class Named(msgspec.Struct, frozen=True):
     changed_us: int = 0
     place: str = ""
     reference: str = ""
+    made_us: int = 0
 
 
 class Place(msgspec.Struct, frozen=True):

@@ -17,6 +17,14 @@ RegisterKey = tuple[str, str, str]
 """source, place, register."""
 
 
+class ReceiptRow(msgspec.Struct, frozen=True):
+    """An unbroken run of receipt numbers. first_us: when the sale of its first number was."""
+
+    first: int
+    last: int
+    first_us: int
+
+
 class HeardRow(msgspec.Struct, frozen=True):
     told_version: int
     told_us: int
@@ -52,7 +60,7 @@ class Learnt(msgspec.Struct, frozen=True):
     heard: Mapping[ObjectKey, HeardRow]
     touched_us: int
     connections: Sequence[ConnectionRow]
-    receipts: Mapping[RegisterKey, Sequence[tuple[int, int]]]
+    receipts: Mapping[RegisterKey, Sequence[ReceiptRow]]
 
 
 def connections(engine: Engine) -> dict[str, ConnectionRow]:
@@ -95,15 +103,15 @@ def heard_count(engine: Engine, source: str) -> int:
 
 def receipts(
     engine: Engine, keys: Collection[RegisterKey] | None = None
-) -> dict[RegisterKey, list[tuple[int, int]]]:
-    """Intervals seen per register, sorted; of some registers or of all."""
+) -> dict[RegisterKey, list[ReceiptRow]]:
+    """Runs seen per register, sorted; of some registers or of all."""
     query = select(RECEIPTS).order_by(RECEIPTS.c.first)
-    found: dict[RegisterKey, list[tuple[int, int]]] = {}
+    found: dict[RegisterKey, list[ReceiptRow]] = {}
     with engine.connect() as connection:
         for row in connection.execute(query):
             key = (row.source, row.place, row.register)
             if keys is None or key in keys:
-                found.setdefault(key, []).append((row.first, row.last))
+                found.setdefault(key, []).append(ReceiptRow(row.first, row.last, row.first_us))
     return found
 
 
@@ -121,7 +129,7 @@ def learn(engine: Engine, name: str, partition: str, learnt: Learnt, *, position
             ],
         )
         _put(connection, CONNECTION, [msgspec.structs.asdict(one) for one in learnt.connections])
-        for (source, place, register), intervals in learnt.receipts.items():
+        for (source, place, register), runs in learnt.receipts.items():
             here = and_(
                 RECEIPTS.c.source == source,
                 RECEIPTS.c.place == place,
@@ -130,8 +138,7 @@ def learn(engine: Engine, name: str, partition: str, learnt: Learnt, *, position
             connection.execute(delete(RECEIPTS).where(here))
             key = {"source": source, "place": place, "register": register}
             rows = [
-                key | {"first": first, "last": last, "seen_us": learnt.touched_us}
-                for first, last in intervals
+                key | msgspec.structs.asdict(run) | {"seen_us": learnt.touched_us} for run in runs
             ]
             _put(connection, RECEIPTS, rows)
         at = {"name": name, "partition": partition, "position": position, "planned": 0}

@@ -107,6 +107,7 @@ RECEIPTS = Table(
     Column("first", BigInteger, primary_key=True, autoincrement=False),
     Column("last", BigInteger, nullable=False),
     Column("seen_us", BigInteger, nullable=False),
+    Column("first_us", BigInteger, nullable=False, server_default="0"),
 )
 
 # How far a backfill has come: its dates up to and including `done_to` are read.

@@ -61,11 +61,15 @@ def named(event: NewEvent) -> Named | None:
 def _of(kind: str, found: _Object) -> Named | None:
     object_id = found.order_id if kind == "order" and found.order_id else found.id
     try:
-        changed_at = moment_of(found.updated_at or found.created_at)
-        changed_us = micros(changed_at) if changed_at is not None else 0
+        made_us, changed_us = (
+            micros(at) if (at := moment_of(text)) is not None else 0
+            for text in (found.created_at, found.updated_at or found.created_at)
+        )
     except OverflowError:  # the year 0 in a zone east of here
         return None
     version = found.version if kind == "order" else changed_us
     if not object_id or not version or abs(version) >= 2**63:
         return None
-    return Named(kind, object_id, version, changed_us, found.location_id, found.reference_id)
+    return Named(
+        kind, object_id, version, changed_us, found.location_id, found.reference_id, made_us
+    )
