@@ -21,6 +21,7 @@ from cloud_conductor.governance import flow
 from cloud_conductor.governance.access import ROLES
 from cloud_conductor.inventory.flow import run_inventory
 from cloud_conductor.serve.app import Api
+from cloud_conductor.serve.console import Console
 from cloud_conductor.serve.gateway import Gateway, gateway_server
 
 DAYS = (date(2026, 11, 20), date(2026, 11, 21))
@@ -116,7 +117,7 @@ def open_front(folder: Path) -> Iterator[Front]:
 @contextmanager
 def served(town: Town) -> Iterator[Front]:
     """The town's house behind a gateway of its own."""
-    api = Api(town.house)
+    api = Api(town.house, fallback=Console())
     api.sign_ins_per_minute = 100_000
     app = Gateway({}, GroupCommitWriter(town.house.log), town.house.clock, rest=api)
     server = gateway_server(app, "127.0.0.1", 0)

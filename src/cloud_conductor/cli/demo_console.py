@@ -4,14 +4,16 @@ Plants what the guide asks a person to settle, through the simulators' own doors
 vendor would; every figure on the screen is the product's own.
 """
 
+import itertools
 import os
 import sys
 import time
 import uuid
 import webbrowser
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from datetime import time as clock_time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
@@ -27,6 +29,9 @@ from cloud_conductor.wiring.house import House, open_house
 BAD_RECORDS = 3
 PLANT_S_MAX = 60.0
 POLL_S = 0.2
+MORNING = tuple(timedelta(minutes=minutes) for minutes in (48, 41, 33, 27, 24, 13, 6))
+"""How long before now the sales of this morning were rung up."""
+OPENING_UNITS = Decimal(24)
 LATE_HOUR = clock_time(21, 0, tzinfo=UTC)
 QUANTITY = "/line_items/0/quantity"
 CARD = "cnon:card-nonce-ok"
@@ -93,7 +98,10 @@ def _about(stage: Stage, console: str, guide: list[Json]) -> Json:
 
 
 def _set_the_scene(house: House, plan: Plan, stage: Stage, shop: "Shop") -> list[Json]:
-    """One break, one group in quarantine, one entry that waits; gives the three steps."""
+    """One break, one group in quarantine, one entry that waits; gives the three steps.
+
+    And a morning that has begun: some sales, and goods on all shelves but one.
+    """
     from cloud_conductor.pipelines import reconcile as comparing
     from cloud_conductor.wiring import errands
 
@@ -101,15 +109,34 @@ def _set_the_scene(house: House, plan: Plan, stage: Stage, shop: "Shop") -> list
     shop.open_at(str(stage.stores[0]["location_id"]))
     shop.run_clocks(datetime.combine(plan.last_day, LATE_HOUR))
     shop.sell()
+    for earlier in MORNING:
+        shop.run_clocks(now - earlier)
+        shop.sell()
     shop.run_clocks(now)
     for _ in range(BAD_RECORDS):
         shop.sell(spoiled=True)
     _until_taken(house)
+    _stock_shelves(house, store)
     errands.run(house, "close", [plan.last_day])
     with planting.Ledger(stage.xero, XERO_CLIENT, XERO_SECRET) as ledger:
         ledger.plant("D03", store, plan.first_day.isoformat())
     comparing.reconcile(house.close_deps, [plan.first_day])
     return _guide(house, store, plan)
+
+
+def _stock_shelves(house: House, store: str) -> None:
+    """A delivery of everything the store has sold but one product, which is seen below zero."""
+    from cloud_conductor.inventory import acts, flow
+    from cloud_conductor.state import inventory
+
+    flow.run_inventory(house.inventory_deps)
+    with house.worker.connect() as connection:
+        sold = sorted({row.sku for row in inventory.stock(connection, stores=[store])})
+    lines = [acts.Quantity(sku, OPENING_UNITS) for sku in sold[:-1]]
+    if lines:
+        acts.receive(
+            house.inventory_deps, "demo-delivery", "service:demo", store, "opening delivery", lines
+        )
 
 
 def _until_taken(house: House) -> None:
@@ -175,7 +202,7 @@ class Shop:
         )
         self._clocks = (f"{stage.square}/sandbox/clock", f"{stage.xero}/sandbox/clock")
         self._location_id = ""
-        self._item = ""
+        self._items: Iterator[str] = iter(())
 
     def __enter__(self) -> Self:
         return self
@@ -189,10 +216,10 @@ class Shop:
             self._post(clock, {"now": instant.isoformat(), "scale": 1})
 
     def open_at(self, location_id: str) -> None:
-        """Stand at a store's till, with the first thing of the catalogue that has a price."""
+        """Stand at a store's till, with everything of the catalogue that has a price."""
         self._location_id = location_id
         listed = self._http.get("/v2/catalog/list", params={"types": "ITEM"}).raise_for_status()
-        self._item = next(
+        self._items = itertools.cycle(
             variation["id"]
             for item in listed.json()["objects"]
             for variation in item["item_data"]["variations"]
@@ -201,7 +228,7 @@ class Shop:
 
     def sell(self, *, spoiled: bool = False) -> None:
         """Ring up one thing, paid by card. spoiled: the vendor's JSON then names a bad quantity."""
-        line = {"catalog_object_id": self._item, "quantity": "1"}
+        line = {"catalog_object_id": next(self._items), "quantity": "1"}
         asked = {"location_id": self._location_id, "line_items": [line]}
         key = uuid.uuid4().hex
         made = self._post("/v2/orders", {"idempotency_key": f"{key}-o", "order": asked})

@@ -7,6 +7,7 @@ import msgspec
 
 from cloud_conductor.domain.money import minor_exponent
 from cloud_conductor.governance.access import PERMISSIONS
+from cloud_conductor.serve import vendors
 from cloud_conductor.serve.desk import Ask
 from cloud_conductor.serve.rest.endpoint import Endpoint, Nothing
 
@@ -30,7 +31,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Name(msgspec.Struct, frozen=True):
-    """The installation. currencies: code -> digits after the point."""
+    """The installation. currencies: code -> digits after the point. is_demo: GET /demo answers."""
 
     name: str
     stores: list[Place]
@@ -38,6 +39,7 @@ class Name(msgspec.Struct, frozen=True):
     sources: list[str]
     ledger: str | None
     is_rehearsal: bool
+    is_demo: bool
     version: str
 
 
@@ -76,6 +78,7 @@ def session(ask: Ask, _params: Nothing) -> Session:
         sources=sorted(config.sources),
         ledger=config.ledger.vendor if config.ledger else None,
         is_rehearsal=bool(config.clock.start),
+        is_demo=vendors.demo(desk) is not None,
         version=version("cloud-conductor"),
     )
     return Session(

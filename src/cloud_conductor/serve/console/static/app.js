@@ -8,12 +8,14 @@ import { Icon, Trouble, notices } from "./ui/kit.js";
 
 /** @type {Record<string, string[]>} what each page wants from the stream besides `status` */
 const TOPICS = {
-  today: ["today", "live", "alerts"], live: ["live"], reconcile: ["reconcile"], journals: ["journals"], review: ["journals", "reconcile"],
+  today: ["today", "live"], live: ["live"], reconcile: ["reconcile"], journals: ["journals"], review: ["journals", "reconcile"],
   inventory: ["inventory"], customers: [], events: ["events", "quarantine"], pipelines: ["runs"], settings: [],
 };
 const loaded = signal(/** @type {Record<string, any>} */ ({}));
 const failed = signal("");
 const palette = signal(/** @type {any} */ (null));
+/** What is typed between Ctrl-K and the box that takes it; null when nobody waits for it. @type {string | null} */
+let early = null;
 const sheet = signal(false);
 const theme = signal(localStorage.getItem("theme") || "");
 
@@ -124,8 +126,48 @@ function Pickers() {
 }
 
 async function openPalette() {
+  if (palette.value) return;
+  early ??= "";
+  const back = document.activeElement ?? document.body;
   await load("palette");
-  palette.value = document.activeElement ?? document.body;
+  if (loaded.value.palette && early !== null) palette.value = back;
+  else early = null;
+}
+
+/** The box is open: it gets what was typed ahead, and every key from here on. */
+function takeEarly() {
+  const typed = early ?? "";
+  early = null;
+  return typed;
+}
+
+/** A key that comes before the box is open. @param {KeyboardEvent} event */
+function keep(event) {
+  if (early === null || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key === "Escape") early = null;
+  else if (event.key === "Backspace") early = early.slice(0, -1);
+  else if (event.key.length === 1) early += event.key;
+  else return;
+  event.preventDefault();
+  event.stopPropagation();
+}
+
+/** Find is fetched before anybody asks for it, once the page has its figures and the browser has time. */
+function fetchAhead() {
+  const when = window.requestIdleCallback ?? ((/** @type {() => void} */ act) => setTimeout(act, 200));
+  when(() => { load("palette"); });
+}
+
+/** The alerts that are open; they come as a stop of the trail. */
+function Bell() {
+  const open = topics.value.status?.badges?.alerts ?? 0;
+  return html`<a class="button icon bell" href=${href({ trail: [{ kind: "alerts", id: "open" }] })}><${Icon} name="bell" /><span class="visually-hidden">Alerts</span>${open ? html`<span class="count">${open}<span class="visually-hidden"> open</span></span>` : null}</a>`;
+}
+
+/** What the house runs with is not what its file says. */
+function Outdated() {
+  const roles = topics.value.status?.outdated_roles ?? [];
+  return roles.length > 0 && html`<div class="problem warn" role="alert"><p><b>conductor.toml was changed after ${roles.join(", ")} started.</b> What you see still follows the former file: stop <code>conductor up</code> and start it again.</p></div>`;
 }
 
 function SignIn() {
@@ -165,14 +207,20 @@ function Page() {
     first.current = false;
   }, [name]);
   const query = dated();
+  const has = Boolean(topics.value.status);
+  useEffect(() => {
+    if (has) fetchAhead();
+  }, [has]);
   useEffect(() => watch(["status", ...(TOPICS[name] ?? [])], query), [name, query]);
   const Body = loaded.value[name];
   return html`<div class="main">
     <header class="topbar"><h1 ref=${heading} tabindex="-1">${title}</h1><${Line} /><${Pickers} />
+      <${Bell} />
       <button type="button" class="button search" aria-haspopup="dialog" aria-keyshortcuts="Control+K" onClick=${openPalette}><${Icon} name="search" /><span class="narrow-hide">Find any id</span><kbd class="narrow-hide">Ctrl K</kbd><span class="visually-hidden">Find</span></button>
     </header>
     <main class="content" id="content" tabindex="-1">
       ${failed.value && html`<div class="problem" role="alert">${failed.value}</div>`}
+      <${Outdated} />
       ${Body ? html`<${Body} />` : null}
     </main>
   </div>`;
@@ -190,10 +238,11 @@ function App() {
   return html`<a class="skip" href="#content" onClick=${(/** @type {Event} */ event) => { event.preventDefault(); document.getElementById("content")?.focus(); }}>Skip to the page</a>
     <div class="shell"><${Nav} /><${Page} /></div><${TabBar} /><${Sheet} />
     ${stops.length && TrailPanel ? html`<${TrailPanel} />` : null}
-    ${palette.value && Palette ? html`<${Palette} onClose=${() => { const back = palette.value; palette.value = null; back?.focus?.(); }} />` : null}
+    ${palette.value && Palette ? html`<${Palette} typed=${takeEarly} onClose=${() => { const back = palette.value; palette.value = null; back?.focus?.(); }} />` : null}
     <div class="notices" role="status">${notices.value.map((one) => html`<div key=${one.n} class="notice ${one.bad ? "bad" : ""}">${one.text}</div>`)}</div>`;
 }
 
+addEventListener("keydown", keep, { capture: true });
 addEventListener("keydown", (event) => {
   const typing = event.target instanceof HTMLElement && event.target.closest("input, textarea, select, [contenteditable]");
   const wanted = (event.key === "k" && (event.ctrlKey || event.metaKey)) || (event.key === "/" && !typing);

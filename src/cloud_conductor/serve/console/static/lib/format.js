@@ -98,6 +98,9 @@ export const day = (date) =>
         .replace(",", "")
     : "\u2013";
 
+/** @param {string} date ISO date @returns {string} Tuesday */
+export const weekday = (date) => formatIn("UTC", { weekday: "long" }).format(new Date(`${date}T00:00:00Z`));
+
 /** @param {number | null | undefined} seconds @returns {string} 2 s, 5 min, 3 h, 2 d */
 export function age(seconds) {
   if (seconds === null || seconds === undefined) return "\u2013";
@@ -107,11 +110,17 @@ export function age(seconds) {
   return `${Math.round(seconds / 86_400)} d`;
 }
 
+/** An age that is told by the minute. @param {number | null | undefined} seconds */
+export const minutes = (seconds) => (seconds !== null && seconds !== undefined && seconds < 60 ? "< 1 min" : age(seconds));
+
 /** @param {number} bytes */
 export const size = (bytes) => (bytes < 1024 ? `${bytes} B` : `${(bytes / 1024).toFixed(1)} kB`);
 
-/** @param {string | null | undefined} word snake_case @returns {string} "negative stock" */
-export const words = (word) => (word || "").replaceAll("_", " ").toLowerCase();
+/** @param {string | null | undefined} word snake_case, or parts with dots between @returns {string} "negative stock" */
+export const words = (word) => (word || "").replace(/\.\*$/, ", any other").replaceAll(".", ", ").replaceAll("_", " ").toLowerCase();
+
+/** @param {string | null | undefined} actor "user:ana" @returns {string} "ana" */
+export const person = (actor) => (actor || "").replace(/^(user|service|key):/, "");
 
 /** @param {string} text @returns {string} with a capital first letter */
 export const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,15 +1,20 @@
-// Inventory: on hand by SKU, negative stock shown as it is, unknown products waiting for a name.
+// Inventory: on hand by SKU, negative stock shown as it is, what is on the way, unknown products waiting for a name.
 
 import { Fragment, html, useState } from "../vendor/preact.js";
-import { counted, moment, price, quantity } from "../lib/format.js";
-import { ask, topics } from "../lib/net.js";
+import { counted, moment, person, price, quantity } from "../lib/format.js";
+import { ask, session, topics } from "../lib/net.js";
 import { go, place, scoped } from "../lib/route.js";
-import { Act, Card, Choices, Empty, Hidden, More, State, Table, Trail, Trouble, may, oneStore, useAsked, useList, zoneOf } from "../ui/kit.js";
+import { Act, Card, Choices, Empty, Hidden, Icon, More, State, Table, Trail, Trouble, may, oneStore, useAsked, useList, zoneOf } from "../ui/kit.js";
 
 export default function Inventory() {
   const { filters } = place.value;
   const again = topics.value.inventory?.seq;
+  const [turn, setTurn] = useState(0);
   const list = useList(`/inventory${scoped({ q: filters.q, state: filters.state })}`, again);
+  const moved = () => {
+    setTurn(turn + 1);
+    list.reload();
+  };
   return html`<${Fragment}>
     <div class="row between"><${Choices} name="state" label="Stock" choices=${[["", "All"], ["negative", "Below zero"], ["zero", "None left"]]} />
       <input class="field" type="search" aria-label="SKU or name" placeholder="SKU or name" value=${filters.q ?? ""} onChange=${(/** @type {any} */ event) => go({ filters: { ...filters, q: event.target.value } })} /></div>
@@ -25,8 +30,9 @@ export default function Inventory() {
       ]} />`}
       <${More} list=${list} />
     </${Card}>
+    <${OnTheWay} again=${`${again} ${turn}`} done=${moved} />
     <${Unknown} again=${again} />
-    ${may("stock.write") && html`<${Adjust} done=${list.reload} />`}
+    ${may("stock.write") && html`<${Book} items=${list.items} done=${moved} />`}
   </${Fragment}>`;
 }
 
@@ -53,26 +59,90 @@ function Unknown({ again }) {
   </${Card}>`;
 }
 
-/** Receive, count or adjust one SKU in one store. @param {{done: () => void}} props */
-function Adjust({ done }) {
-  const [form, setForm] = useState({ what: "receipts", sku: "", number: "", why: "" });
-  /** @param {string} name */
-  const set = (name) => (/** @type {any} */ event) => setForm({ ...form, [name]: event.target.value });
-  const store = oneStore();
-  const send = async () => {
-    const line = { sku: form.sku, [form.what === "counts" ? "counted" : "quantity"]: form.number };
-    const about = form.what === "receipts" ? { reference: form.why } : form.what === "adjustments" ? { reason: form.why } : {};
-    await ask(`/inventory/${form.what}`, { method: "POST", body: { store, lines: [line], ...about } });
-    setForm({ ...form, sku: "", number: "", why: "" });
+/** Goods that left one store and have not come to the other. @param {{again: any, done: () => void}} props */
+function OnTheWay({ again, done }) {
+  const { data, problem, reload } = useAsked("/inventory/transfers?state=open", again);
+  const { stores } = place.value;
+  if (problem) return html`<${Trouble} problem=${problem} />`;
+  const rows = (data?.items ?? []).filter((/** @type {any} */ one) => !stores.length || stores.includes(one.from) || stores.includes(one.to));
+  if (!rows.length) return null;
+  const taken = () => {
+    reload();
     done();
   };
-  return html`<${Card} title="Book a movement" padded=${true}>
-    ${store ? html`<div class="row bottom">
-      <label class="labelled">What<select class="field" value=${form.what} onChange=${set("what")}><option value="receipts">Receipt</option><option value="counts">Count</option><option value="adjustments">Adjustment</option></select></label>
-      <label class="labelled">SKU<input class="field" value=${form.sku} onInput=${set("sku")} /></label>
-      <label class="labelled">${form.what === "counts" ? "Counted" : "Quantity"}<input class="field" inputmode="decimal" value=${form.number} onInput=${set("number")} /></label>
-      ${form.what !== "counts" && html`<label class="labelled">${form.what === "receipts" ? "Reference" : "Reason"}<input class="field" value=${form.why} onInput=${set("why")} /></label>`}
-      <${Act} class="button primary" disabled=${!form.sku || !form.number} act=${send} done=${() => "Booked. A movement is never changed, only followed by another."}>Book in ${store}</${Act}></div>`
-      : html`<p class="note">Choose one store above to receive, count or adjust.</p>`}
+  return html`<${Card} title="On the way" foot="What was sent is in transit: it is in neither store until it is received, and what does not arrive stays here.">
+    ${rows.map((/** @type {any} */ row) => html`<${Transfer} key=${row.transfer_id} row=${row} done=${taken} />`)}
+  </${Card}>`;
+}
+
+/** One transfer: its lines, and how much of each has come. @param {{row: any, done: () => void}} props */
+function Transfer({ row, done }) {
+  const [came, setCame] = useState(/** @type {Record<string, string>} */ ({}));
+  const open = row.lines.filter((/** @type {any} */ line) => line.sent !== line.received);
+  const some = open.filter((/** @type {any} */ line) => came[line.sku]);
+  const receive = async () => {
+    const lines = some.map((/** @type {any} */ line) => ({ sku: line.sku, quantity: came[line.sku] }));
+    await ask(`/inventory/transfers/${encodeURIComponent(row.transfer_id)}/receive`, { method: "POST", body: lines.length ? { lines } : {} });
+    setCame({});
+    done();
+  };
+  return html`<section class="transfer" aria-label=${`Transfer from ${row.from} to ${row.to}`}>
+    <div class="row between"><h3>${row.from} <${Icon} name="arrow" size=${14} /><span class="visually-hidden"> to </span> ${row.to} <span class="faint tiny">${moment(row.created_at, zoneOf(row.from))} by ${person(row.author)}</span></h3>
+      ${may("stock.write") && html`<${Act} act=${receive} done=${() => (some.length ? "What came is booked." : `All of it is in ${row.to}.`)}>${some.length ? `Receive ${counted(some.length, "line")}` : "Receive all"}</${Act}>`}</div>
+    <${Table} caption=${`Lines of the transfer from ${row.from} to ${row.to}`} rows=${row.lines} id=${(/** @type {any} */ line) => line.sku} columns=${[
+      { title: "SKU", head: true, cell: (/** @type {any} */ line) => html`<${Trail} kind="sku" id=${line.sku}>${line.sku}</${Trail}>` },
+      { title: "Sent", right: true, cell: (/** @type {any} */ line) => quantity(line.sent) },
+      { title: "Came", right: true, cell: (/** @type {any} */ line) => quantity(line.received) },
+      { title: "Comes now", right: true, cell: (/** @type {any} */ line) => (line.sent === line.received ? html`<${State} state="ok" word="complete" />` : may("stock.write") && html`<input class="field short" inputmode="decimal" aria-label=${`${line.sku} that comes now`} placeholder="all" value=${came[line.sku] ?? ""} onInput=${(/** @type {any} */ event) => setCame({ ...came, [line.sku]: event.target.value })} />`) },
+    ]} /></section>`;
+}
+
+/** What a person may book. @type {Record<string, {title: string, number: string, why?: string, done: string}>} */
+const BOOKINGS = {
+  receipts: { title: "Receipt", number: "Quantity", why: "Reference", done: "Received." },
+  counts: { title: "Count", number: "Counted", done: "Counted; the difference is booked as a movement." },
+  adjustments: { title: "Adjustment", number: "Quantity, minus takes away", why: "Reason", done: "Adjusted." },
+  transfers: { title: "Transfer", number: "Quantity", done: "Sent. It is in transit until the other store receives it." },
+};
+const LINE = { sku: "", number: "" };
+
+/** Receive, count, adjust, or send to another store: one paper with as many lines as it has. @param {{items: any[], done: () => void}} props */
+function Book({ items, done }) {
+  const [what, setWhat] = useState("receipts");
+  const [why, setWhy] = useState("");
+  const [to, setTo] = useState("");
+  const [lines, setLines] = useState([LINE]);
+  const known = session.value.house.stores.map((/** @type {any} */ one) => one.store);
+  const store = oneStore();
+  const booking = /** @type {any} */ (BOOKINGS[what]);
+  const others = known.filter((/** @type {string} */ one) => one !== store);
+  const target = to || others[0];
+  /** @param {number} index @param {string} name */
+  const set = (index, name) => (/** @type {any} */ event) => setLines(lines.map((line, at) => (at === index ? { ...line, [name]: event.target.value } : line)));
+  const send = async () => {
+    const about = { receipts: { store, reference: why }, counts: { store }, adjustments: { store, reason: why }, transfers: { from: store, to: target } }[what];
+    const number = what === "counts" ? "counted" : "quantity";
+    await ask(`/inventory/${what}`, { method: "POST", body: { ...about, lines: lines.map((line) => ({ sku: line.sku.trim(), [number]: line.number.trim() })) } });
+    setLines([LINE]);
+    setWhy("");
+    done();
+  };
+  const ready = lines.every((line) => line.sku && line.number) && (what !== "adjustments" || why);
+  if (!store) return html`<${Card} title="Book a movement" padded=${true}><p class="note">Choose one store above to receive, count, adjust, or send to another store.</p></${Card}>`;
+  return html`<${Card} title="Book a movement" padded=${true} foot="A movement is never changed, only followed by another.">
+    <datalist id="skus">${items.map((one) => html`<option value=${one.sku}>${one.name}</option>`)}</datalist>
+    <div class="stack">
+      <div class="row bottom">
+        <label class="labelled">What<select class="field" value=${what} onChange=${(/** @type {any} */ event) => setWhat(event.target.value)}>
+          ${Object.entries(BOOKINGS).filter(([name]) => name !== "transfers" || others.length > 0).map(([name, one]) => html`<option value=${name}>${one.title}</option>`)}</select></label>
+        ${what === "transfers" && html`<label class="labelled">To<select class="field" value=${target} onChange=${(/** @type {any} */ event) => setTo(event.target.value)}>${others.map((/** @type {string} */ one) => html`<option>${one}</option>`)}</select></label>`}
+        ${booking.why && html`<label class="labelled">${booking.why}<input class="field" value=${why} onInput=${(/** @type {any} */ event) => setWhy(event.target.value)} /></label>`}</div>
+      ${lines.map((line, index) => html`<div class="row bottom" key=${index}>
+        <label class="labelled">SKU<input class="field" list="skus" value=${line.sku} onInput=${set(index, "sku")} /></label>
+        <label class="labelled">${booking.number}<input class="field" inputmode="decimal" value=${line.number} onInput=${set(index, "number")} /></label>
+        ${lines.length > 1 && html`<button type="button" class="button quiet" onClick=${() => setLines(lines.filter((_, at) => at !== index))}>Take out</button>`}</div>`)}
+      <div class="row"><button type="button" class="button quiet" onClick=${() => setLines([...lines, LINE])}>Another line</button>
+        <${Act} class="button primary" disabled=${!ready} act=${send} done=${() => booking.done}>${what === "transfers" ? `Send from ${store} to ${target}` : `Book in ${store}`}</${Act}></div>
+    </div>
   </${Card}>`;
 }

@@ -1,7 +1,7 @@
 // Pipelines: what runs when, what is late, how far back it is filled, and how to fill it again.
 
 import { Fragment, html, useState } from "../vendor/preact.js";
-import { age, counted, day, moment, sentence, words } from "../lib/format.js";
+import { age, counted, day, minutes, moment, sentence, words } from "../lib/format.js";
 import { ask, topics } from "../lib/net.js";
 import { spanned } from "../lib/route.js";
 import { Act, Card, DayState, Empty, More, State, StoreDay, Table, Trouble, may, tell, useAsked, useList, zoneOf } from "../ui/kit.js";
@@ -33,7 +33,7 @@ function Freshness({ again }) {
   return html`<${Card} title="Freshness"><${Table} caption="Freshness of each feed against its promise" rows=${data.items} id=${(/** @type {any} */ row) => row.feed} empty=${html`<${Empty} title="No feed has run yet" command="conductor up" />`} columns=${[
     { title: "Feed", head: true, cell: (/** @type {any} */ row) => row.feed },
     { title: "State", cell: (/** @type {any} */ row) => html`<${State} state=${row.state} word=${row.state === "ok" ? "fresh" : undefined} />${row.last_error && html`<span class="sub wrap">${row.last_error}</span>`}` },
-    { title: "Age", right: true, cell: (/** @type {any} */ row) => age(row.age_s) },
+    { title: "Age", right: true, cell: (/** @type {any} */ row) => minutes(row.age_s) },
     { title: "Promise", right: true, cell: (/** @type {any} */ row) => age(row.promise_s) },
     { title: "Next expected", right: true, narrow: true, cell: (/** @type {any} */ row) => moment(row.next_expected_at, zoneOf()) },
   ]} /></${Card}>`;

@@ -1,7 +1,7 @@
 // Reconcile: six levels, a grid of store and day, and for one day the till beside the ledger.
 
 import { Fragment, html, useState } from "../vendor/preact.js";
-import { day, moment, money } from "../lib/format.js";
+import { day, moment, money, sentence, words } from "../lib/format.js";
 import { ask, topics } from "../lib/net.js";
 import { go, href, place, spanned } from "../lib/route.js";
 import { Act, Amount, Card, DayState, Empty, Icon, More, State, StoreDay, Table, Trail, Trouble, may, oneStore, useAsked, useList, zoneOf } from "../ui/kit.js";
@@ -82,7 +82,7 @@ function StoreDate({ store, date, again }) {
 /** @param {{side: any, currency: string, kind: string}} props */
 const Side = ({ side, currency, kind }) => html`<${Card} title=${side.title}>
   <${Table} caption=${side.title} rows=${side.rows} id=${(/** @type {any} */ row) => row.label + (row.id ?? "")} empty=${html`<${Empty} title="Nothing on this side" />`} columns=${[
-    { title: kind === "entry" ? "Entry" : "Tender", head: true, cell: (/** @type {any} */ row) => (row.id && row.kind !== "total" ? html`<${Trail} kind=${row.kind} id=${row.id}>${row.label}</${Trail}>` : html`<span class=${row.kind === "total" ? "strong" : ""}>${row.label}</span>`) },
+    { title: kind === "entry" ? "Entry" : "Tender", head: true, cell: (/** @type {any} */ row) => (row.id && row.kind !== "total" ? html`<${Trail} kind=${row.kind} id=${row.id} class="number wrap">${row.label}</${Trail}>` : html`<span class=${row.kind === "total" ? "strong" : ""}>${sentence(words(row.label))}</span>`) },
     { title: "State", quiet: true, cell: (/** @type {any} */ row) => row.state && html`<${State} state=${row.state} />` },
     { title: "Amount", right: true, cell: (/** @type {any} */ row) => html`<span class=${row.kind === "total" ? "strong" : ""}>${money(row.amount_minor, currency)}</span>` },
   ]} />

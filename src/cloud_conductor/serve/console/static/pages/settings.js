@@ -1,10 +1,10 @@
 // Settings: connections, how roles map to accounts, people and keys, and the record of who did what.
 
 import { Fragment, html, useState } from "../vendor/preact.js";
-import { moment, sentence, words } from "../lib/format.js";
+import { moment, person, sentence, words } from "../lib/format.js";
 import { ask } from "../lib/net.js";
-import { place } from "../lib/route.js";
-import { Act, Card, Choices, Empty, More, State, Table, Trouble, may, tell, useAsked, useList, zoneOf } from "../ui/kit.js";
+import { go, place } from "../lib/route.js";
+import { Act, Card, Choices, Empty, More, State, Table, Trail, Trouble, may, tell, useAsked, useList, zoneOf } from "../ui/kit.js";
 
 /** @type {[string, string, string][]} tab, title, permission */
 const TABS = [["", "Connections", "settings.read"], ["mapping", "Mapping", "settings.read"], ["people", "People and keys", "users.manage"], ["audit", "Audit", "audit.read"]];
@@ -55,17 +55,17 @@ function Mapping() {
 
 function People() {
   const users = useAsked("/users");
+  const [made, setMade] = useState({ name: "", url: "" });
   const keys = useAsked("/keys");
   const link = async (/** @type {string} */ name) => {
     const answer = await ask(`/users/${encodeURIComponent(name)}/link`, { method: "POST", body: {} });
-    await navigator.clipboard?.writeText(answer.url).catch(() => undefined);
-    tell(`One-time link for ${name}: ${answer.url}`);
+    setMade({ name, url: answer.url });
   };
   if (users.problem) return html`<${Trouble} problem=${users.problem} />`;
   const people = users.data?.items ?? users.data ?? [];
   const held = keys.data?.items ?? keys.data ?? [];
   return html`<${Fragment}>
-    <${Card} title="People"><${Table} caption="People" rows=${people} id=${(/** @type {any} */ row) => row.name} empty=${html`<${Empty} title="Nobody but you" command="conductor users add NAME --role finance" />`} columns=${[
+    <${Card} title="People">${made.url && html`<p class="pad note" role="status">One-time link for ${made.name}, shown this once: <code class="wrap">${made.url}</code></p>`}<${Table} caption="People" rows=${people} id=${(/** @type {any} */ row) => row.name} empty=${html`<${Empty} title="Nobody but you" command="conductor users add NAME --role finance" />`} columns=${[
       { title: "Name", head: true, cell: (/** @type {any} */ row) => row.name },
       { title: "Roles", cell: (/** @type {any} */ row) => row.roles.join(", ") },
       { title: "Stores", narrow: true, cell: (/** @type {any} */ row) => (row.stores.includes("*") ? "all" : row.stores.join(", ")) },
@@ -103,16 +103,24 @@ function NewKey({ done }) {
 
 function Audit() {
   const { filters } = place.value;
-  const list = useList(`/audit${filters.subject ? `?subject=${encodeURIComponent(filters.subject)}` : ""}`);
+  const asked = ["actor", "act", "subject"].flatMap((name) => (filters[name] ? [[name, filters[name]]] : []));
+  const query = new URLSearchParams(/** @type {string[][]} */ (asked)).toString();
+  const list = useList(`/audit${query ? `?${query}` : ""}`);
+  /** @param {string} name */
+  const set = (name) => (/** @type {any} */ event) => go({ filters: { ...filters, [name]: event.target.value.trim() } });
   const verify = async () => {
     const answer = await ask("/audit/verify");
     tell(answer.ok ? `The chain of ${answer.records} records is whole.` : `The chain is broken: ${answer.flaw}`, !answer.ok);
   };
-  return html`<${Card} title="Audit record" aside=${html`<${Act} act=${verify}>Verify the chain</${Act}>`} foot="Each record holds the hash of the one before it.">
-    ${list.problem ? html`<${Trouble} problem=${list.problem} />` : html`<${Table} caption="Audit record, newest first" rows=${list.items} id=${(/** @type {any} */ row) => row.seq} empty=${html`<${Empty} title="Nobody has done anything yet" />`} columns=${[
-      { title: "Act", head: true, cell: (/** @type {any} */ row) => html`${sentence(words(row.act))}<span class="sub wrap">${row.subject}</span>` },
-      { title: "By", cell: (/** @type {any} */ row) => row.actor },
-      { title: "Reason", narrow: true, cell: (/** @type {any} */ row) => html`<span class="wrap">${row.reason}</span>` },
+  return html`<div class="row bottom">
+      <label class="labelled">Who<input class="field" placeholder="user:owner" value=${filters.actor ?? ""} onChange=${set("actor")} /></label>
+      <label class="labelled">Act<input class="field" placeholder="entry.approved" value=${filters.act ?? ""} onChange=${set("act")} /></label>
+      <label class="labelled">About<input class="field" placeholder="an entry, a user, a break" value=${filters.subject ?? ""} onChange=${set("subject")} /></label></div>
+    <${Card} title="Audit record" aside=${html`<${Act} act=${verify}>Verify the chain</${Act}>`} foot="Each record holds the hash of the one before it.">
+    ${list.problem ? html`<${Trouble} problem=${list.problem} />` : html`<${Table} caption="Audit record, newest first" rows=${list.items} id=${(/** @type {any} */ row) => row.seq} empty=${html`<${Empty} title=${query ? "No record fits" : "Nobody has done anything yet"} />`} columns=${[
+      { title: "Act", head: true, cell: (/** @type {any} */ row) => html`${sentence(words(row.act).replaceAll(",", ""))}<span class="sub">${row.act.startsWith("entry.") ? html`<${Trail} kind="entry" id=${row.subject}>${row.subject}</${Trail}>` : row.subject}</span>` },
+      { title: "By", cell: (/** @type {any} */ row) => person(row.actor) },
+      { title: "Reason", narrow: true, cell: (/** @type {any} */ row) => html`<span class="wrap">${row.reason || "\u2013"}</span>` },
       { title: "When", right: true, cell: (/** @type {any} */ row) => moment(row.at, zoneOf()) },
       { title: "Hash", narrow: true, cell: (/** @type {any} */ row) => html`<code class="faint">${String(row.hash).slice(0, 12)}</code>` },
     ]} />`}

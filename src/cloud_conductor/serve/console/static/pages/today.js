@@ -1,11 +1,11 @@
 // Today: are we trading normally, does it tie out, what needs a person.
 
 import { Fragment, html, useState } from "../vendor/preact.js";
-import { age, counted, day, hourMinute, moment, money, words } from "../lib/format.js";
+import { counted, day, hourMinute, minutes, money } from "../lib/format.js";
 import { ask, session, topics } from "../lib/net.js";
 import { href, place } from "../lib/route.js";
 import { Windows } from "../ui/chart.js";
-import { Amount, Card, DayState, Empty, Icon, State, Table, Trail, Act, actionHref, may, oneStore, useAsked, zoneOf } from "../ui/kit.js";
+import { Amount, Card, DayState, Empty, Icon, State, Table, Till, Trail, Act, actionHref, oneStore, useAsked, zoneOf } from "../ui/kit.js";
 
 export default function Today() {
   const today = topics.value.today;
@@ -15,9 +15,8 @@ export default function Today() {
     <${Demo} />
     <${Figures} today=${today} />
     <${Proof} />
-    ${live?.business_date === today.business_date && html`<${Windows} windows=${live.windows} currency=${live.currency} store=${place.value.stores[0]} />`}
+    ${live?.business_date === today.business_date && html`<${Windows} windows=${live.totals} currency=${live.currency} store=${place.value.stores[0]} isOver=${live.is_over} />`}
     <${Needs} items=${today.needs_you} />
-    <${Alerts} rows=${topics.value.alerts?.items ?? []} />
     <${Stores} rows=${today.stores} date=${today.business_date} />
   </${Fragment}>`;
 }
@@ -32,13 +31,13 @@ function Figures({ today }) {
       <span class="under"><${Expected} sales=${sales} currency=${currency} /></span></div>
     <div class="figure"><span class="label">Till against ledger${ledger.business_date ? `, ${day(ledger.business_date)}` : ""}</span>
       <span class="value">${ledger.difference_minor === null || ledger.difference_minor === undefined ? "\u2013" : html`<a class="number" href=${href({ page: "reconcile", date: "" })}>${money(ledger.difference_minor, currency)}</a><span class="unit">${currency}</span>`}</span>
-      <span class="under"><${State} state=${ledger.state} word=${ledger.state === "green" ? "ties out" : ledger.state === "breaks" ? counted(ledger.stores_differing, "store differs", "stores differ") : undefined} />
+      <span class="under"><${State} state=${ledger.state} word=${ledger.state === "green" ? (ledger.difference_minor ? "explained" : "ties out") : ledger.state === "breaks" ? counted(ledger.stores_differing, "store differs", "stores differ") : undefined} />
         ${ledger.unexplained_minor ? html`<span>${money(ledger.unexplained_minor, currency)} unexplained</span>` : null}</span></div>
     <div class="figure"><span class="label">Entries in the ledger</span>
       <span class="value"><a class="number" href=${href({ page: "journals" })}>${journals.posted}</a><span class="unit">of ${journals.total}</span></span>
       <span class="under">${journals.waiting ? html`<${State} state="draft" word=${`${journals.waiting} wait`} />` : journals.total ? html`<${State} state="ok" word="none waits" />` : "none drafted yet"}</span></div>
     <div class="figure"><span class="label">Freshest event</span>
-      <span class="value">${freshest ? age(freshest.age_s) : "\u2013"}<span class="unit">${freshest ? "ago" : ""}</span></span>
+      <span class="value">${freshest ? minutes(freshest.age_s) : "\u2013"}<span class="unit">${freshest ? "ago" : ""}</span></span>
       <span class="under">${freshest ? `${freshest.source}, ${hourMinute(freshest.at, zoneOf())}` : "nothing came in yet"}</span></div>
   </section>`;
 }
@@ -72,18 +71,6 @@ const Needs = ({ items }) => html`<${Card} title="Needs you">
     <a class="button" href=${actionHref(one.action)}>${one.action.label}</a></li>`)}</ul>` : html`<${Empty} title="Nothing waits for you">New breaks, entries to approve and records in quarantine come here.</${Empty}>`}
 </${Card}>`;
 
-/** What is wrong now; who takes it on says so, and it is not sent again. @param {{rows: any[]}} props */
-const Alerts = ({ rows }) => rows.length > 0 && html`<${Card} title="Alerts">
-  <${Table} caption="Open alerts" rows=${rows} id=${(/** @type {any} */ row) => row.id} columns=${[
-    { title: "Alert", head: true, cell: (/** @type {any} */ row) => html`${row.ref ? html`<a href=${actionHref(row.ref)}>${row.title}</a>` : row.title}<span class="sub wrap">${row.detail}</span>` },
-    { title: "Kind", cell: (/** @type {any} */ row) => html`<${State} state=${row.severity} word=${words(row.kind)} />` },
-    { title: "Store", narrow: true, cell: (/** @type {any} */ row) => row.store ?? "\u2013" },
-    { title: "Since", right: true, narrow: true, cell: (/** @type {any} */ row) => moment(row.first_at, zoneOf(row.store)) },
-    { title: "Act", quiet: true, right: true, cell: (/** @type {any} */ row) => row.state !== "open" ? html`<${State} state="acknowledged" word=${row.acknowledged_by || "taken on"} />` : may("alerts.ack") && html`<${Act} done=${() => "Taken on. It is not sent again."}
-      act=${() => ask(`/alerts/${encodeURIComponent(row.id)}/acknowledge`, { method: "POST", body: { note: "taken on in the console" } })}>Take it on</${Act}>` },
-  ]} />
-</${Card}>`;
-
 /** @param {{rows: any[], date: string}} props */
 const Stores = ({ rows, date }) => html`<${Card} title="Stores">
   <${Table} caption="Stores today" rows=${rows} id=${(/** @type {any} */ row) => row.store + row.currency}
@@ -94,7 +81,7 @@ const Stores = ({ rows, date }) => html`<${Card} title="Stores">
       { title: "Sales", right: true, cell: (/** @type {any} */ row) => row.orders },
       { title: "Units", right: true, narrow: true, cell: (/** @type {any} */ row) => row.units },
       { title: "Last sale", right: true, narrow: true, cell: (/** @type {any} */ row) => hourMinute(row.last_sale_at, zoneOf(row.store)) },
-      ...(place.value.date ? [] : [{ title: "Till", cell: (/** @type {any} */ row) => (row.is_dead_till ? html`<${State} state="critical" word=${`no sale ${age(row.silent_min * 60)}`} />` : row.last_sale_at ? html`<${State} state="ok" word="selling" />` : html`<${State} state="never" word="no sale yet" />`) }]),
+      ...(place.value.date ? [] : [{ title: "Till", cell: (/** @type {any} */ row) => html`<${Till} row=${row} />` }]),
       { title: "Open breaks", right: true, narrow: true, cell: (/** @type {any} */ row) => row.open_breaks || "\u2013" },
       { title: "Day", narrow: true, cell: (/** @type {any} */ row) => html`<${DayState} state=${row.day_state} />` },
     ]} />
@@ -102,8 +89,7 @@ const Stores = ({ rows, date }) => html`<${Card} title="Stores">
 
 /** In the demo: three things to do, the till, and the panel that breaks something. */
 function Demo() {
-  const is_rehearsal = session.value.house.is_rehearsal;
-  const { data } = useAsked(is_rehearsal ? "/demo" : null, topics.value.status?.badges && JSON.stringify(topics.value.status.badges));
+  const { data } = useAsked(session.value.house.is_demo ? "/demo" : null, topics.value.status && JSON.stringify([topics.value.status.badges, topics.value.status.as_of]));
   if (!data) return null;
   return html`<section class="guide" aria-label="Guide">
     <header><h2>Three things to do in this demo</h2>${data.till_url && html`<a class="button" href=${data.till_url} target="_blank" rel="noreferrer">Open the till <${Icon} name="out" size=${14} /></a>`}</header>
@@ -119,13 +105,18 @@ function Step({ step }) {
     <span><a class="strong" href=${actionHref(step.ref)}>${step.title}</a>${done && html` <span class="visually-hidden">done</span>`}<br />${step.text}</span></li>`;
 }
 
-/** @param {{faults: any[]}} props */
+/** What is broken on purpose now; the simulators say so, whoever switched it. @param {{faults: any[]}} props */
 function Faults({ faults }) {
-  const [told, setTold] = useState(/** @type {any[] | null} */ (null));
-  const shown = told ?? faults;
+  const [told, setTold] = useState(/** @type {{before: any[], after: any[]} | null} */ (null));
+  const shown = told?.before === faults ? told.after : faults;
+  const on = shown.filter((fault) => fault.on);
   /** @param {any} fault */
-  const turn = (fault) => async () => setTold((await ask("/demo/faults", { method: "POST", body: { name: fault.name, on: !fault.on } })).faults);
-  return shown.length > 0 && html`<div class="faults"><h3>Break something</h3>
-    <div class="row">${shown.map((fault) => html`<${Act} class=${`button ${fault.on ? "danger" : ""}`} title=${fault.text} act=${turn(fault)}
-      done=${() => (fault.on ? `${fault.title}: off.` : `${fault.title}: on. ${fault.text}`)}>${fault.on ? html`<${Icon} name="alert" size=${14} />` : null}${fault.title}${fault.on ? ": on" : ""}</${Act}>`)}</div></div>`;
+  const turn = (fault) => async () => {
+    const answer = await ask("/demo/faults", { method: "POST", body: { name: fault.name, on: !fault.on } });
+    setTold({ before: faults, after: answer.faults });
+  };
+  return shown.length > 0 && html`<section class="faults" aria-label="Break something"><h3>Break something</h3>
+    <div class="row">${shown.map((fault) => html`<${Act} key=${fault.name} class=${`button ${fault.on ? "danger" : ""}`} pressed=${fault.on} act=${turn(fault)}
+      done=${() => `${fault.title}: ${fault.on ? "off" : "on"}.`}>${fault.on ? html`<${Icon} name="alert" size=${14} />` : null}${fault.title}</${Act}>`)}</div>
+    <p class="note">${on.length ? on.map((fault) => html`<span><b>${fault.title} is on.</b> ${fault.text} </span>`) : "Each switch does it to the simulated vendors. The proof line below stays at 0.00, or names the cause."}</p></section>`;
 }

@@ -1,28 +1,21 @@
-// Five-minute windows as bars: solid when final, hatched while in progress. The library comes only when a chart is shown.
+// Two charts: five-minute windows as bars (solid when final, hatched in progress), and the day so far on
+// the band that its weekday runs in. The library comes only when a chart is shown.
 
 import { html, useEffect, useMemo, useRef, useState } from "../vendor/preact.js";
-import { counted, hourMinute, money } from "../lib/format.js";
-import { Empty, Icon, Table, zoneOf } from "./kit.js";
+import { counted, day, hourMinute, money, quantity, weekday } from "../lib/format.js";
+import { Empty, Icon, State, Table, zoneOf } from "./kit.js";
 
 const WINDOW_S = 300;
 const HEIGHT_PX = 240;
+const TABLE_STEP_S = 1800;
 
-/**
- * Windows added over stores and departments, oldest first.
- * @param {any[]} windows @returns {{start: string, at: number, net_minor: number, orders: number, units: number, is_final: boolean}[]}
- */
-export function totals(windows) {
-  const sums = new Map();
-  for (const one of windows) {
-    const sum = sums.get(one.start) ?? { start: one.start, at: Date.parse(one.start) / 1000, net_minor: 0, orders: 0, units: 0, is_final: true };
-    sum.net_minor += one.net_minor;
-    sum.orders += one.orders;
-    sum.units += Number(one.units);
-    sum.is_final &&= one.state === "final";
-    sums.set(one.start, sum);
-  }
-  return [...sums.values()].sort((a, b) => a.at - b.at);
-}
+/** @typedef {{start: string, at: number, net_minor: number, orders: number, units: string, is_final: boolean}} Slot */
+
+/** Windows as the charts want them. @param {any[]} windows @returns {Slot[]} */
+export const slots = (windows) => windows.map((one) => ({ ...one, at: Date.parse(one.start) / 1000, is_final: one.state === "final" }));
+
+/** @param {number} at seconds since the epoch @param {string | undefined} zone */
+const clockOf = (at, zone) => hourMinute(new Date(at * 1000).toISOString(), zone);
 
 /** @param {HTMLElement} node @param {string} name a custom property @returns {string} the colour it is now */
 function colour(node, name) {
@@ -52,16 +45,16 @@ function hatch(ink) {
 }
 
 /**
+ * What both charts have in common.
  * @param {any} uPlot @param {HTMLElement} node @param {{currency: string, zone: string | undefined, read: (at: number | null) => void}} show
  */
 function options(uPlot, node, { currency, zone, read }) {
-  const [bar, line, ink] = [colour(node, "--bar"), colour(node, "--line"), colour(node, "--ink-3")];
+  const [line, ink] = [colour(node, "--line"), colour(node, "--ink-3")];
   const font = `12px Inter, system-ui, sans-serif`;
-  const bars = uPlot.paths.bars({ size: [0.82, 28, 1], align: 1, radius: 0.12 });
   return {
     width: node.clientWidth,
     height: HEIGHT_PX,
-    padding: [10, 6, 0, 0],
+    padding: [10, 20, 0, 0],
     tzDate: (/** @type {number} */ at) => uPlot.tzDate(new Date(at * 1000), zone || "UTC"),
     legend: { show: false },
     cursor: { y: false, points: { show: false }, drag: { x: false, y: false } },
@@ -71,22 +64,35 @@ function options(uPlot, node, { currency, zone, read }) {
       { stroke: ink, font, grid: { stroke: line, width: 1 }, ticks: { show: false }, size: 64, space: 44,
         values: (/** @type {any} */ _plot, /** @type {number[]} */ marks) => marks.map((mark) => money(Math.round(mark), currency).replace(/\.00?0?$/, "")) },
     ],
-    series: [
-      {},
-      { paths: bars, fill: bar, stroke: bar, width: 0, points: { show: false } },
-      { paths: bars, fill: () => hatch(bar), stroke: bar, width: 1, points: { show: false } },
-    ],
     hooks: { setCursor: [(/** @type {any} */ plot) => read(plot.cursor.idx ?? null)] },
   };
 }
 
-/** @param {{rows: ReturnType<typeof totals>, currency: string, zone: string | undefined, label: string}} props */
-function Drawing({ rows, currency, zone, label }) {
+/** @param {any} uPlot @param {HTMLElement} node */
+function bars(uPlot, node) {
+  const bar = colour(node, "--bar");
+  const paths = uPlot.paths.bars({ size: [0.82, 28, 1], align: 1, radius: 0.12 });
+  const drawn = { paths, stroke: bar, points: { show: false } };
+  return { series: [{}, { ...drawn, fill: bar, width: 0 }, { ...drawn, fill: () => hatch(bar), width: 1 }] };
+}
+
+/** @param {any} _uPlot @param {HTMLElement} node */
+function course(_uPlot, node) {
+  const [bar, band, ink] = [colour(node, "--bar"), colour(node, "--band"), colour(node, "--ink-3")];
+  const quiet = { points: { show: false } };
+  return {
+    bands: [{ series: [2, 1], fill: band }],
+    series: [{}, { ...quiet, stroke: "transparent", width: 0 }, { ...quiet, stroke: "transparent", width: 0 }, { ...quiet, stroke: ink, width: 1.5, dash: [5, 4] }, { ...quiet, stroke: bar, width: 2.5 }],
+  };
+}
+
+/** A canvas with its words. `dress`: its series; `read`: what the place under the pointer says.
+ * @param {{data: any[], dress: (uPlot: any, node: HTMLElement) => any, currency: string, zone: string | undefined, label: string, read: (index: number) => string}} props */
+function Drawing({ data, dress, currency, zone, label, read }) {
   const box = useRef(/** @type {HTMLDivElement | null} */ (null));
   const plot = useRef(/** @type {any} */ (null));
   const [at, setAt] = useState(/** @type {number | null} */ (null));
   const [dressed, setDressed] = useState(0);
-  const data = useMemo(() => filled(rows), [rows]);
   const latest = useRef(data);
   latest.current = data;
   useEffect(() => {
@@ -106,7 +112,8 @@ function Drawing({ rows, currency, zone, label }) {
     const look = new ResizeObserver(() => plot.current?.setSize({ width: node.clientWidth, height: HEIGHT_PX }));
     import("../vendor/uplot.js").then(({ default: uPlot }) => {
       if (gone) return;
-      plot.current = new uPlot(/** @type {any} */ (options(uPlot, node, { currency, zone, read: setAt })), latest.current, node);
+      const wanted = { ...options(uPlot, node, { currency, zone, read: setAt }), ...dress(uPlot, node) };
+      plot.current = new uPlot(/** @type {any} */ (wanted), latest.current, node);
       look.observe(node);
     });
     return () => {
@@ -117,13 +124,11 @@ function Drawing({ rows, currency, zone, label }) {
     };
   }, [currency, zone, dressed]);
   useEffect(() => plot.current?.setData(data), [data]);
-  const start = at === null ? undefined : data[0][at];
-  const row = rows.find((one) => one.at === start);
   return html`<div class="stack"><div class="chart" ref=${box} role="img" aria-label=${label}></div>
-    <p class="readout" aria-hidden="true">${row ? `${hourMinute(row.start, zone)}\u2009\u2013\u2009${hourMinute(new Date((row.at + WINDOW_S) * 1000).toISOString(), zone)}: ${money(row.net_minor, currency)} ${currency}, ${counted(row.orders, "sale")}, ${row.units} units${row.is_final ? "" : ", in progress"}` : "Point at a bar to read it."}</p></div>`;
+    <p class="readout" aria-hidden="true">${(at !== null && read(at)) || "Point at the chart to read it."}</p></div>`;
 }
 
-/** Every window between the first and the last, as uPlot's columns: time, final, provisional. @param {ReturnType<typeof totals>} rows */
+/** Every window between the first and the last, as uPlot's columns: time, final, provisional. @param {Slot[]} rows */
 function filled(rows) {
   /** @type {[number[], (number | null)[], (number | null)[]]} */
   const columns = [[], [], []];
@@ -139,7 +144,7 @@ function filled(rows) {
   return columns;
 }
 
-/** @param {ReturnType<typeof totals>} rows @param {string} currency @param {string | undefined} zone */
+/** @param {Slot[]} rows @param {string} currency @param {string | undefined} zone */
 export function summary(rows, currency, zone) {
   if (!rows.length) return "No windows yet.";
   const sum = rows.reduce((total, row) => total + row.net_minor, 0);
@@ -149,32 +154,114 @@ export function summary(rows, currency, zone) {
     + `the strongest at ${hourMinute(best.start, zone)} with ${money(best.net_minor, currency)}; ${open ? `${open} in progress` : "all final"}.`;
 }
 
-/** The chart with its text summary and its table. @param {{windows: any[], currency: string, store?: string | undefined, title?: string}} props */
-export function Windows({ windows, currency, store, title = "Net sales by five minutes" }) {
+/** A chart's card: legend, chart or table, and the summary in words.
+ * @param {{title: string, currency: string, legend: any, said: string, table: any, children?: any}} props */
+function Figure({ title, currency, legend, said, table, children }) {
   const [asTable, setAsTable] = useState(false);
-  const zone = zoneOf(store);
-  const rows = useMemo(() => totals(windows), [windows]);
-  const said = summary(rows, currency, zone);
   return html`<section class="card">
     <header><h2>${title} <span class="faint small">${currency}</span></h2>
-      ${rows.length > 0 && html`<span class="legend"><span><i></i>final</span><span><i class="open"></i>in progress</span></span>
-      <button type="button" class="button quiet" aria-pressed=${asTable} onClick=${() => setAsTable(!asTable)}><${Icon} name=${asTable ? "chart" : "table"} />${asTable ? "Chart" : "Table"}</button>`}</header>
-    ${rows.length === 0
-      ? html`<${Empty} title="No sale in these hours" command="conductor status">The first one shows here within a second of the till.</${Empty}>`
-      : asTable
-        ? html`<${Table} caption=${title} rows=${[...rows].reverse()} id=${(/** @type {any} */ row) => row.at} columns=${[
-            { title: "From", head: true, cell: (/** @type {any} */ row) => hourMinute(row.start, zone) },
-            { title: "Net sales", right: true, cell: (/** @type {any} */ row) => money(row.net_minor, currency) },
-            { title: "Sales", right: true, cell: (/** @type {any} */ row) => row.orders },
-            { title: "Units", right: true, cell: (/** @type {any} */ row) => row.units },
-            { title: "State", cell: (/** @type {any} */ row) => (row.is_final ? "final" : "in progress") },
-          ]} />`
-        : html`<div class="pad"><${Drawing} rows=${rows} currency=${currency} zone=${zone} label=${said} /></div>`}
-    ${rows.length > 0 && html`<footer>${said}</footer>`}
+      ${!asTable && html`<span class="legend">${legend}</span>`}
+      <button type="button" class="button quiet" aria-label=${`${title} as a ${asTable ? "chart" : "table"}`} onClick=${() => setAsTable(!asTable)}><${Icon} name=${asTable ? "chart" : "table"} />${asTable ? "Chart" : "Table"}</button></header>
+    ${asTable ? html`<div class="tall">${table}</div>` : html`<div class="pad">${children}</div>`}
+    <footer>${said}</footer>
   </section>`;
 }
 
-/** A small line of bars for one department; its words stand beside it. @param {{rows: ReturnType<typeof totals>, from: number, to: number, top: number}} props */
+/** Five-minute windows. @param {{windows: any[], currency: string, store?: string | undefined, isOver?: boolean}} props */
+export function Windows({ windows, currency, store, isOver = false }) {
+  const zone = zoneOf(store);
+  const rows = useMemo(() => slots(windows), [windows]);
+  const data = useMemo(() => filled(rows), [rows]);
+  const said = summary(rows, currency, zone);
+  const title = "Net sales by five minutes";
+  if (!rows.length) return html`<section class="card"><header><h2>${title} <span class="faint small">${currency}</span></h2></header>
+    <${Empty} title=${isOver ? "Nothing was sold on this day" : "No sale in the last hours"}>${isOver ? "Choose another day above." : "The first one shows here within a second of the till."}</${Empty}></section>`;
+  const read = (/** @type {number} */ index) => {
+    const row = rows.find((one) => one.at === data[0][index]);
+    return row ? `${clockOf(row.at, zone)}\u2009\u2013\u2009${clockOf(row.at + WINDOW_S, zone)}: ${money(row.net_minor, currency)} ${currency}, ${counted(row.orders, "sale")}, ${quantity(row.units)} units${row.is_final ? "" : ", in progress"}` : "";
+  };
+  return html`<${Figure} title=${title} currency=${currency} said=${said}
+    legend=${[html`<span><i></i>final</span>`, !isOver && html`<span><i class="open"></i>in progress</span>`]}
+    table=${html`<${Table} caption=${title} rows=${[...rows].reverse()} id=${(/** @type {any} */ row) => row.at} columns=${[
+      { title: "From", head: true, cell: (/** @type {any} */ row) => hourMinute(row.start, zone) },
+      { title: "Net sales", right: true, cell: (/** @type {any} */ row) => money(row.net_minor, currency) },
+      { title: "Sales", right: true, cell: (/** @type {any} */ row) => row.orders },
+      { title: "Units", right: true, cell: (/** @type {any} */ row) => quantity(row.units) },
+      { title: "State", narrow: true, cell: (/** @type {any} */ row) => (row.is_final ? "final" : "in progress") },
+    ]} />`}><${Drawing} data=${data} dress=${bars} currency=${currency} zone=${zone} label=${said} read=${read} /></${Figure}>`;
+}
+
+/** @typedef {{offset: number, low: number | null, mid: number | null, high: number | null, net: number | null}} Step */
+
+/** The day in five-minute steps: the band of its weekday, and its own sales as far as it has come.
+ * @param {any} told @param {boolean} isOver @returns {Step[]} */
+export function steps(told, isOver) {
+  const { actual, expected, until_s: until } = told;
+  const ends = [...actual, ...expected].map((one) => one.offset_s);
+  if (!ends.length) return [];
+  const first = Math.min(...ends) - WINDOW_S;
+  const last = Math.max(...ends, isOver ? 0 : until);
+  /** @type {Step[]} */
+  const found = [];
+  let [sold, usual, a, e] = [0, { low_minor: 0, mid_minor: 0, high_minor: 0 }, 0, 0];
+  for (let offset = first; offset <= last; offset += WINDOW_S) {
+    while (a < actual.length && actual[a].offset_s <= offset) sold = actual[a++].net_minor;
+    while (e < expected.length && expected[e].offset_s <= offset) usual = expected[e++];
+    const has = expected.length > 0;
+    const is_reached = offset < until + WINDOW_S;
+    found.push({ offset, low: has ? usual.low_minor : null, mid: has ? usual.mid_minor : null, high: has ? usual.high_minor : null, net: is_reached ? sold : null });
+  }
+  return found;
+}
+
+/** @param {Step} step */
+function against({ net, low, high }) {
+  if (net === null || low === null || high === null) return "";
+  return net < low ? "below the usual" : net > high ? "above the usual" : "as usual";
+}
+
+/** @param {Step[]} rows @param {any} told @param {string} date @param {string} currency @param {string | undefined} zone @param {boolean} isOver */
+function courseSummary(rows, told, date, currency, zone, isOver) {
+  const now = rows.findLast((row) => row.net !== null);
+  const days = told.expected[0]?.days ?? 0;
+  if (!now) return `Nothing is sold yet; ${counted(days, weekday(date))} before ended between ${money(rows.at(-1)?.low, currency)} and ${money(rows.at(-1)?.high, currency)} ${currency}.`;
+  const when = isOver ? "The whole day" : `By ${clockOf(Date.parse(told.start) / 1000 + now.offset, zone)}`;
+  const sold = `${when}: ${money(now.net, currency)} ${currency}`;
+  if (!days) return `${sold}. What is usual shows when two earlier ${weekday(date)}s are known.`;
+  return `${sold}, ${against(now)}: ${counted(days, weekday(date))} before had sold ${money(now.low, currency)} to ${money(now.high, currency)}${isOver ? ", " : " "}${isOver ? "" : "by then, "}in the middle ${money(now.mid, currency)}.`;
+}
+
+/** The day so far on the band of its weekday. @param {{told: any, date: string, currency: string, isOver: boolean, store?: string | undefined}} props */
+export function Course({ told, date, currency, isOver, store }) {
+  const zone = zoneOf(store);
+  const rows = useMemo(() => steps(told, isOver), [told, isOver]);
+  const start = Date.parse(told.start) / 1000;
+  const data = useMemo(() => [rows.map((row) => start + row.offset), ...["low", "high", "mid", "net"].map((name) => rows.map((row) => /** @type {any} */ (row)[name]))], [rows, start]);
+  if (!rows.length) return null;
+  const has = told.expected.length > 0;
+  const said = courseSummary(rows, told, date, currency, zone, isOver);
+  const title = isOver ? `Net sales through ${day(date)}` : "Net sales so far";
+  const read = (/** @type {number} */ index) => {
+    const row = rows[index];
+    if (!row) return "";
+    const own = row.net === null ? "" : `${money(row.net, currency)} ${currency}`;
+    const usual = row.low === null ? "" : `usual ${money(row.low, currency)} to ${money(row.high, currency)}`;
+    return `By ${clockOf(start + row.offset, zone)}: ${[own, usual].filter(Boolean).join(", ")}`;
+  };
+  const last = rows.findLast((row) => row.net !== null)?.offset;
+  return html`<${Figure} title=${title} currency=${currency} said=${said}
+    legend=${[html`<span><i class="line"></i>this day</span>`, has && html`<span><i class="band"></i>usual on a ${weekday(date)}</span>`, has && html`<span><i class="mid"></i>the middle</span>`]}
+    table=${html`<${Table} caption=${title} rows=${rows.filter((row) => row.offset % TABLE_STEP_S === 0 || row.offset === last)} id=${(/** @type {Step} */ row) => row.offset} columns=${[
+      { title: "By", head: true, cell: (/** @type {Step} */ row) => clockOf(start + row.offset, zone) },
+      { title: "Net sales", right: true, cell: (/** @type {Step} */ row) => money(row.net, currency) },
+      { title: "Usual, low", right: true, cell: (/** @type {Step} */ row) => money(row.low, currency) },
+      { title: "Middle", right: true, narrow: true, cell: (/** @type {Step} */ row) => money(row.mid, currency) },
+      { title: "High", right: true, cell: (/** @type {Step} */ row) => money(row.high, currency) },
+      { title: "Against it", narrow: true, cell: (/** @type {Step} */ row) => against(row) && html`<${State} state=${against(row).startsWith("below") ? "warning" : "ok"} word=${against(row)} />` },
+    ]} />`}><${Drawing} data=${data} dress=${course} currency=${currency} zone=${zone} label=${said} read=${read} /></${Figure}>`;
+}
+
+/** A small line of bars for one department; its words stand beside it. @param {{rows: Slot[], from: number, to: number, top: number}} props */
 export function Spark({ rows, from, to, top }) {
   const count = Math.max(1, Math.round((to - from) / WINDOW_S) + 1);
   const path = rows.map((row) => {

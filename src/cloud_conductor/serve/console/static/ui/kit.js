@@ -1,7 +1,7 @@
 // The small parts every page is made of. State is a sign and a word, never a colour alone.
 
 import { Fragment, html, signal, useEffect, useRef, useState } from "../vendor/preact.js";
-import { day, money, words } from "../lib/format.js";
+import { age, day, money, words } from "../lib/format.js";
 import { Problem, ask, session } from "../lib/net.js";
 import { further, go, href, place } from "../lib/route.js";
 
@@ -30,6 +30,7 @@ const ICONS = {
   table: "M4 5h16v14H4zM4 10h16M10 10v9",
   chart: "M4 20V4M4 20h16M8 16v-4M12 16V8M16 16v-6",
   theme: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",
+  bell: "M6 16V11a6 6 0 0 1 12 0v5l2 2H4zM10 21h4",
   more: "M5 12h.01M12 12h.01M19 12h.01",
 };
 
@@ -43,7 +44,7 @@ const STATES = {
   verified: ["good", "check"], captured: ["good", "check"], resolved: ["good", "check"], running: ["good", "check"], final: ["good", "check"], matched: ["good", "check"],
   accepted: ["good", "check"], reconciled: ["good", "check"], same: ["good", "check"], acknowledged: ["info", "check"],
   approved: ["info", "check"], released: ["info", "check"], replayed: ["info", "check"], closed: ["info", "check"], complete: ["info", "check"], sealed: ["info", "check"],
-  auto_explained: ["info", "check", "explained"], explained: ["info", "check"], assigned: ["info", "person"],
+  auto_explained: ["info", "check", "explained"], explained: ["info", "check"], assigned: ["info", "person"], proposed: ["warn", "person", "second person"],
   draft: ["warn", "clock", "to approve"], pending: ["warn", "clock"], provisional: ["warn", "clock", "in progress"], queued: ["warn", "clock"], late: ["warn", "clock"],
   waiting: ["warn", "clock"], sending: ["warn", "clock"], unknown: ["warn", "alert"], warning: ["warn", "alert"], held: ["warn", "alert"],
   open: ["warn", "alert"], yellow: ["warn", "alert"], amber: ["warn", "alert"], breaks: ["bad", "alert"], quarantined: ["bad", "alert"], blocked: ["bad", "alert"],
@@ -178,8 +179,8 @@ export function tell(text, bad = false) {
 }
 
 /** Do something a person asked for: the button waits, the outcome is said.
- * @param {{act: () => Promise<any>, done?: (answer: any) => string, children?: any, class?: string, disabled?: boolean, title?: string}} props */
-export function Act({ act, done, children, class: name = "button", disabled = false, title }) {
+ * @param {{act: () => Promise<any>, done?: (answer: any) => string, children?: any, class?: string, disabled?: boolean, title?: string, pressed?: boolean}} props */
+export function Act({ act, done, children, class: name = "button", disabled = false, title, pressed }) {
   const [busy, setBusy] = useState(false);
   const press = async () => {
     setBusy(true);
@@ -193,7 +194,7 @@ export function Act({ act, done, children, class: name = "button", disabled = fa
       setBusy(false);
     }
   };
-  return html`<button type="button" class=${name} title=${title} aria-disabled=${busy || disabled} disabled=${disabled} onClick=${busy ? null : press}>${children}</button>`;
+  return html`<button type="button" class=${name} title=${title} aria-pressed=${pressed ?? null} aria-disabled=${busy || disabled} disabled=${disabled} onClick=${busy ? null : press}>${children}</button>`;
 }
 
 /** @param {string} permission */
@@ -216,6 +217,10 @@ export const Choices = ({ name, choices, label }) => html`<div class="row" role=
     onClick=${() => go({ filters: { ...place.value.filters, [name]: value } })}>${title}</button>`)}
 </div>`;
 
+/** Whether a store's till sells. @param {{row: any}} props */
+export const Till = ({ row }) => (row.is_dead_till ? html`<${State} state="critical" word=${`no sale ${age(row.silent_min * 60)}`} />`
+  : row.last_sale_at ? html`<${State} state="ok" word="selling" />` : html`<${State} state="never" word="no sale yet" />`);
+
 /** @param {{store: string, date?: string}} props */
 export const StoreDay = ({ store, date }) => html`<${Fragment}>${store || "all stores"}${date && html`<span class="sub">${day(date)}</span>`}</${Fragment}>`;
 
@@ -224,10 +229,10 @@ export const Vendor = ({ url, children, plain = false }) => (url ? html`<a class
 
 /** Where an action of the server leads. @param {any} action */
 export function actionHref(action) {
-  const page = { break: "reconcile", entry: "journals", journals: "journals", quarantine: "events", event: "events", alert: "today", sku: "inventory", stock: "inventory",
+  const page = { break: "reconcile", entry: "journals", journals: "journals", quarantine: "events", event: "events", sku: "inventory", stock: "inventory",
     inventory: "inventory", mapping: "settings", settings: "settings", store: "live", run: "pipelines", runs: "pipelines", pipeline: "pipelines" }[/** @type {string} */ (action?.kind)];
   const filters = Object.fromEntries(Object.entries(action?.query ?? {}).map(([name, value]) => [name, String(value)]));
   if (action?.kind === "quarantine") filters.show = "quarantine";
-  const trail = action?.id && ["break", "entry", "event", "sku", "sale"].includes(action.kind) ? [{ kind: action.kind, id: String(action.id) }] : [];
+  const trail = action?.id && ["break", "entry", "event", "sku", "sale", "alert"].includes(action.kind) ? [{ kind: action.kind, id: String(action.id) }] : [];
   return href({ page: page ?? (trail.length ? place.value.page : "today"), filters, trail });
 }

@@ -9,16 +9,20 @@ const PAUSE_MS = 120;
 
 /** @param {string} text */
 const pages = (text) => PAGES.filter((page) => page.title.toLowerCase().startsWith(text.toLowerCase()))
-  .map((page) => ({ kind: "page", id: page.name, label: page.title, detail: "" }));
+  .map((page) => ({ kind: "page", id: page.name, label: page.title, detail: "" }))
+  .concat(text && "alerts".startsWith(text.toLowerCase()) ? [{ kind: "alerts", id: "open", label: "Alerts", detail: "what is wrong now" }] : []);
 
-/** @param {{onClose: () => void}} props */
-export default function Palette({ onClose }) {
+/** @param {{onClose: () => void, typed: () => string}} props typed: what was typed before the box was open */
+export default function Palette({ onClose, typed }) {
   const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const [text, setText] = useState("");
   const [found, setFound] = useState(/** @type {any[]} */ ([]));
   const [at, setAt] = useState(0);
   const [asking, setAsking] = useState(false);
-  useEffect(() => box.current?.showModal(), []);
+  useEffect(() => {
+    box.current?.showModal();
+    setText(typed());
+  }, []);
   useEffect(() => {
     const query = text.trim();
     setAt(0);

@@ -1,16 +1,20 @@
 // The trail: any figure, the rows under it, their raw events, the entry they are in, the vendor's own page. And back.
 
 import { Fragment, html, useEffect, useRef, useState } from "../vendor/preact.js";
-import { moment, money, pretty, quantity, sentence, size, words } from "../lib/format.js";
+import { moment, money, person, pretty, quantity, sentence, size, words } from "../lib/format.js";
 import { changes, mended } from "../lib/mend.js";
 import { ask } from "../lib/net.js";
 import { go, href, place } from "../lib/route.js";
+import { Alert, Alerts } from "./alerts.js";
 import { Act, Amount, Empty, Hidden, Icon, State, Table, Trail, Trouble, Vendor, may, useAsked, zoneOf } from "./kit.js";
+import { Match, Proposal } from "./match.js";
 
 const ALIKE_MAX = 200;
 /** @type {Record<string, string>} */
 const KINDS = { net_sales: "Net sales", sale: "Sale", tender: "Tender", event: "Event", entry: "Entry", line: "Line of the entry", break: "Break", payout: "Payout", sku: "Product",
-  quarantine: "Quarantine", run: "Run", customer: "Customer", store: "Store" };
+  quarantine: "Quarantine", run: "Run", customer: "Customer", store: "Store", alerts: "Alerts", alert: "Alert" };
+/** What is not a step from a figure to its bytes. */
+const ASIDE = new Set(["quarantine", "alerts", "alert", "customer"]);
 
 /** @param {string} id */
 const short = (id) => (id.length > 18 ? `${id.slice(0, 8)}\u2026${id.slice(-4)}` : id);
@@ -37,14 +41,14 @@ export default function TrailPanel() {
         <li><a href=${href({ trail: [] })}>${sentence(place.value.page)}</a></li>
         ${stops.map((one, index) => html`<li>${index === stops.length - 1
           ? html`<span aria-current="true">${KINDS[one.kind] ?? one.kind}</span>`
-          : html`<a href=${href({ trail: stops.slice(0, index + 1) })}>${KINDS[one.kind] ?? one.kind} ${short(one.id)}</a>`}</li>`)}
+          : html`<a href=${href({ trail: stops.slice(0, index + 1) })}>${KINDS[one.kind] ?? one.kind} ${one.kind === "alerts" ? "" : short(one.id)}</a>`}</li>`)}
       </ol></nav>
       <button type="button" class="button quiet icon" aria-label="Close the trail" onClick=${close}><${Icon} name="cross" /></button></div>
-      <h2 ref=${heading} tabindex="-1">${KINDS[stop.kind] ?? stop.kind} <span class="mono faint">${short(stop.id)}</span></h2>
+      <h2 ref=${heading} tabindex="-1">${KINDS[stop.kind] ?? stop.kind} ${stop.kind !== "alerts" && html`<span class="mono faint">${short(stop.id)}</span>`}</h2>
     </header>
     <div class="inside" key=${`${stop.kind}:${stop.id}`}>
       ${Body && html`<${Body} id=${stop.id} />`}
-      ${stop.kind !== "quarantine" && html`<${Steps} kind=${stop.kind} id=${stop.id} />`}
+      ${!ASIDE.has(stop.kind) && html`<${Steps} kind=${stop.kind} id=${stop.id} />`}
     </div>
   </aside>`;
 }
@@ -141,7 +145,7 @@ function Sale({ id }) {
   return html`<section class="stack">
     <div class="row between"><div class="row"><span class="strong"><${Amount} minor=${sale.total_minor} currency=${sale.currency} /></span> <${State} state=${sale.state} /></div><${Vendor} url=${data.url}>Open at the till</${Vendor}></div>
     <dl class="facts"><dt>Store</dt><dd>${sale.store}, ${sale.register || "no register named"}</dd><dt>Rung up</dt><dd title=${sale.occurred_at}>${moment(sale.occurred_at, zoneOf(sale.store))}, business day ${sale.business_date}</dd>
-      <dt>Customer</dt><dd>${hidden.has("customer_id") ? html`<${Hidden} />` : sale.customer_id || "not named"}</dd></dl>
+      <dt>Customer</dt><dd>${hidden.has("customer_id") ? html`<${Hidden} />` : sale.customer_id ? html`<${Trail} kind="customer" id=${sale.customer_id}>${sale.customer_id}</${Trail}>` : "not named"}</dd></dl>
     <${Table} caption="Lines of the sale" rows=${data.lines} id=${(/** @type {any} */ line) => line.line_uid + line.event} columns=${[
       { title: "Item", head: true, cell: (/** @type {any} */ line) => html`<${Fragment}>${line.name}<span class="sub">${line.event === "return" ? "return · " : ""}${line.sku ? html`<${Trail} kind="sku" id=${line.sku}>${line.sku}</${Trail}>` : words(line.line_kind)}${line.department ? ` · ${line.department}` : ""}</span></${Fragment}>` },
       { title: "Quantity", right: true, cell: (/** @type {any} */ line) => quantity(line.quantity) },
@@ -202,11 +206,28 @@ function Break({ id }) {
     ${data.refs?.length > 0 && html`<${Table} caption="Both sides" rows=${data.refs} id=${(/** @type {any} */ ref) => ref.kind + ref.id} columns=${[
       { title: "Side", head: true, cell: (/** @type {any} */ ref) => html`<${RefLink} ref_=${ref} />` }, { title: "Details", quiet: true, cell: (/** @type {any} */ ref) => ref.detail },
       { title: "Amount", right: true, cell: (/** @type {any} */ ref) => (ref.amount_minor === null ? "" : money(ref.amount_minor, ref.currency)) }]} />`}
+    <${Proposal} found=${data} done=${reload} />
+    ${open && html`<${Match} found=${data} done=${reload} />`}
+    ${data.state !== "proposed" && data.matched_with?.length > 0 && html`<p class="note">Matched with ${data.matched_with.map((/** @type {any} */ one) => html`<${Trail} kind="break" id=${one.id}>${one.message}</${Trail}> `)}</p>`}
     ${open && may("breaks.resolve") && html`<label class="labelled">Reason<input class="field" name="reason" value=${reason} onInput=${(/** @type {any} */ event) => setReason(event.target.value)} placeholder="kept in the audit record" /></label>
-    <div class="row"><${Act} class="button primary" disabled=${!reason} act=${send("accept", { reason })} done=${() => "Accepted with its reason."}>Accept with this reason</${Act}>
+    <div class="row"><${Act} class="button primary" disabled=${!reason} act=${send("accept", { reason })} done=${() => (data.needs_second ? "Proposed with its reason; a second person approves it." : "Accepted with its reason.")}>Accept with this reason</${Act}>
       <${Act} act=${send("assign", { owner: "me" })} done=${() => "Assigned to you."}>Assign to me</${Act}></div>`}
     <h3>History</h3>
-    <ol class="steps">${(data.history ?? []).map((/** @type {any} */ one) => html`<li class="done">${sentence(words(one.state))} <span class="faint">${moment(one.at, zoneOf(data.store))} ${one.owner} ${one.reason}</span></li>`)}</ol>
+    <ol class="steps">${(data.history ?? []).map((/** @type {any} */ one) => html`<li class="done">${sentence(words(one.state))} <span class="faint">${[moment(one.at, zoneOf(data.store)), person(one.actor || one.owner), one.reason].filter(Boolean).join(" \u00b7 ")}</span></li>`)}</ol>
+  </section>`;
+}
+
+/** @param {{id: string}} props */
+function Customer({ id }) {
+  const { data, problem } = useAsked(`/customers/${encodeURIComponent(id)}`);
+  if (problem) return html`<${Trouble} problem=${problem} />`;
+  if (!data) return null;
+  return html`<section class="stack">
+    <dl class="facts"><dt>Customer</dt><dd>${data.customer_id ? html`<code>${data.customer_id}</code>` : html`<${Hidden} />`}</dd><dt>First seen</dt><dd>${moment(data.first_sale_at, zoneOf())}</dd><dt>Last seen</dt><dd>${moment(data.last_sale_at, zoneOf())}</dd>
+      <dt>Sales</dt><dd>${data.orders}</dd><dt>Net sales</dt><dd><${Amount} minor=${data.net_minor} currency=${data.currency} /></dd></dl>
+    <${Table} caption="Latest receipts" rows=${data.sales} id=${(/** @type {any} */ row) => row.sale_id} empty=${html`<${Empty} title="No receipt" />`} columns=${[
+      { title: "Receipt", head: true, cell: (/** @type {any} */ row) => html`<${Trail} kind="sale" id=${row.sale_id}>${moment(row.occurred_at, zoneOf(row.store))}</${Trail}><span class="sub">${row.store}</span>` },
+      { title: "Total", right: true, cell: (/** @type {any} */ row) => html`${money(row.total_minor, row.currency)} <span class="faint tiny">${row.currency}</span>` }]} />
   </section>`;
 }
 
@@ -285,4 +306,4 @@ async function releaseAlike(record, before, after) {
 }
 
 /** @type {Record<string, any>} what is shown above the steps */
-const BODIES = { entry: Entry, sale: Sale, event: EventBody, break: Break, sku: Sku, quarantine: Quarantined };
+const BODIES = { entry: Entry, sale: Sale, event: EventBody, break: Break, sku: Sku, quarantine: Quarantined, alerts: Alerts, alert: Alert, customer: Customer };
