@@ -49,8 +49,9 @@ class Remembered(Protocol):
 
     def versions(self, keys: Iterable[ObjectKey]) -> dict[ObjectKey, Seen]: ...
     def clocks(self, source: str) -> dict[str, datetime]: ...
-    def parents(self, source: str) -> dict[str, tuple[str, datetime]]: ...
+    def parents(self, source: str) -> Mapping[str, Parent]: ...
     def waiting(self, source: str, keys: Sequence[str]) -> list[Quarantined]: ...
+    def has_broken(self, source: str) -> bool: ...
     def broken(self, source: str, ids: Collection[str]) -> list[Quarantined]: ...
 
 
@@ -166,12 +167,11 @@ class _SourceBatch:
         if self.decoder is None:
             finding = Finding(UNKNOWN_KIND, "", f"no source named {self.source!r} is configured")
             return Decoded({}, tuple(Rejected(one.seq, (finding,)) for one in events), ())
-        known = self.memory.parents(self.source)
         return self.decoder.decode(
             events,
             self.stores,
             self.memory.clocks(self.source),
-            {key: Parent(key, place, at) for key, (place, at) in known.items()},
+            self.memory.parents(self.source),
         )
 
     def _fold(self, decoded: Decoded) -> Fold:
@@ -281,6 +281,8 @@ class _SourceBatch:
         namer: object = self.decoder
         if not isinstance(namer, Namer):
             return
+        if not self.quarantined and not self.memory.has_broken(self.source):
+            return  # naming what every event is about is a third of its decoding
         broken = {one.seq for one in rejected}
         whole: dict[tuple[str, str], tuple[int, int]] = {}
         for event in self.events.values():

@@ -109,12 +109,15 @@ def run_conform(deps: ConformDeps) -> RunResult:
     check_lake(deps)
     total = RunResult()
     for partition in deps.log.partitions():
-        end = deps.log.high_water(partition)
+        end, done = deps.log.high_water(partition), -1
         while (lo := state.cursor(deps.engine, partition)) < end:
+            if lo != done:  # the first batch, or another process went on meanwhile
+                memory = state.Memory(deps.engine)
             events = _read(deps, partition, lo)
             if not events:
                 break
-            total += _run_batch(deps, partition, lo, events)
+            total += _run_batch(deps, memory, partition, lo, events)
+            done = events[-1].seq
     return total
 
 
@@ -342,13 +345,15 @@ def _read(deps: ConformDeps, partition: str, after: int) -> list[Event]:
     return events
 
 
-def _run_batch(deps: ConformDeps, partition: str, lo: int, events: Sequence[Event]) -> RunResult:
+def _run_batch(
+    deps: ConformDeps, memory: state.Memory, partition: str, lo: int, events: Sequence[Event]
+) -> RunResult:
     batch = conform_batch(
         events,
         partition=partition,
         decoders=deps.decoders,
         stores=deps.stores,
-        memory=state.Memory(deps.engine),
+        memory=memory,
         events_of=deps.log.get,
     )
     hi = events[-1].seq
@@ -361,6 +366,7 @@ def _run_batch(deps: ConformDeps, partition: str, lo: int, events: Sequence[Even
         batch.learnt, partition=partition, lo=lo, hi=hi, positions=recorded | positions
     )
     state.commit(deps.engine, learnt)
+    memory.learn(learnt)
     deps.step("committed")
     result = RunResult(
         events=len(events),

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from cloud_conductor.domain.errors import LeaseLost
 from cloud_conductor.domain.findings import Finding
+from cloud_conductor.ports.pos import Parent
 from cloud_conductor.state.publishing import note_changes
 from cloud_conductor.state.tables.conform import (
     CLOCK,
@@ -165,6 +166,17 @@ def waiting(engine: Engine, source: str, keys: Sequence[str]) -> list[Quarantine
     )
     with engine.connect() as connection:
         return [_quarantined(row) for row in connection.execute(query)]
+
+
+def has_broken(engine: Engine, source: str) -> bool:
+    """Whether any event of a source is open that says which object it is about."""
+    query = select(QUARANTINE.c.seq).where(
+        QUARANTINE.c.source == source,
+        QUARANTINE.c.state == OPEN,
+        QUARANTINE.c.object_id != "",
+    )
+    with engine.connect() as connection:
+        return connection.execute(query.limit(1)).first() is not None
 
 
 def broken(engine: Engine, source: str, ids: Collection[str]) -> list[Quarantined]:
@@ -413,22 +425,43 @@ def _add_counts(connection: Connection, added: Mapping[tuple[str, str], int]) ->
 
 
 class Memory:
-    """What earlier batches left, bound to an engine."""
+    """What earlier batches left, bound to an engine, for one run.
+
+    Clocks and parents are read once, and then told by `learn`: a year has tens of thousands. So it
+    holds for batches that follow each other, with none of another process in between.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._clocks: dict[str, dict[str, datetime]] = {}
+        self._parents: dict[str, dict[str, Parent]] = {}
+
+    def learn(self, learnt: Learnt) -> None:
+        """What a batch that is committed taught."""
+        for (source, name), at in learnt.clocks.items():
+            self.clocks(source)[name] = at
+        for (source, key), (place, at) in learnt.parents.items():
+            self.parents(source)[key] = Parent(key, place, at)
 
     def versions(self, keys: Iterable[ObjectKey]) -> dict[ObjectKey, Seen]:
         return versions(self._engine, keys)
 
     def clocks(self, source: str) -> dict[str, datetime]:
-        return clocks(self._engine, source)
+        if source not in self._clocks:
+            self._clocks[source] = clocks(self._engine, source)
+        return self._clocks[source]
 
-    def parents(self, source: str) -> dict[str, tuple[str, datetime]]:
-        return parents(self._engine, source)
+    def parents(self, source: str) -> dict[str, Parent]:
+        if source not in self._parents:
+            found = parents(self._engine, source)
+            self._parents[source] = {key: Parent(key, *said) for key, said in found.items()}
+        return self._parents[source]
 
     def waiting(self, source: str, keys: Sequence[str]) -> list[Quarantined]:
         return waiting(self._engine, source, keys)
+
+    def has_broken(self, source: str) -> bool:
+        return has_broken(self._engine, source)
 
     def broken(self, source: str, ids: Collection[str]) -> list[Quarantined]:
         return broken(self._engine, source, ids)
