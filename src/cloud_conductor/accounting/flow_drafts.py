@@ -166,7 +166,7 @@ class _Desk:
         """Bring one entry to its canonical content; without lines: to nothing."""
         waiting, final = self._versions(canonical)
         wanted = self._wanted(final, canonical)
-        if any(row.state != "posted" for row in final):
+        if any(row.state not in posting.SETTLED for row in final):
             outcome = "deferred" if wanted else "unchanged"
             self.done[outcome].append(final[-1].posting_key)
             return
@@ -182,7 +182,7 @@ class _Desk:
     def block(self, withheld: Withheld) -> None:
         """Keep a place for an entry that cannot be made, with the reason."""
         waiting, final = self._versions(withheld.entry)
-        if any(row.state != "posted" for row in final):
+        if any(row.state not in posting.SETTLED for row in final):
             self.done["deferred"].append(final[-1].posting_key)
             return
         for row in waiting[1:]:
@@ -204,11 +204,17 @@ class _Desk:
         return waiting, [row for row in rows if row.state not in posting.REPLACEABLE]
 
     def _wanted(self, final: Sequence[EntryRow], canonical: JournalEntry) -> list[_Wanted]:
+        posted = [row.entry for row in final if row.state == "posted"]
         if not final:
             return [_Wanted(canonical)] if canonical.lines else []
         keys = {row.version: row.posting_key for row in final}
         open_from = None if self.locked is None else self.locked + timedelta(days=1)
-        steps = versions.corrections([row.entry for row in final], canonical, open_from=open_from)
+        steps: list[versions.Correction] = []
+        if posted:
+            number = _next_version(final)
+            steps = versions.corrections(posted, canonical, number=number, open_from=open_from)
+        elif canonical.lines:
+            steps = [versions.repost(final[-1].version, canonical, open_from=open_from)]
         wanted: list[_Wanted] = []
         for step in steps:
             wanted.append(_Wanted(step.entry, step.kind, keys[step.of_version]))

@@ -1,7 +1,8 @@
 """The life of an entry on its way to the ledger (R-13.7), and what may be concluded when.
 
 draft -> approved -> pending -> sending -> posted; blocked(reason), rejected(ledger message), dead
-(the ledger holds something else under our key: a person decides).
+(the ledger holds something else under our key: a person decides), void (somebody voided it in the
+ledger, and a further version stands for it).
 """
 
 from typing import Literal
@@ -12,7 +13,7 @@ from cloud_conductor.domain import journal
 from cloud_conductor.ports.ledger import LedgerDocument
 
 EntryState = Literal[
-    "draft", "approved", "pending", "sending", "posted", "blocked", "rejected", "dead"
+    "draft", "approved", "pending", "sending", "posted", "blocked", "rejected", "dead", "void"
 ]
 
 MOVES: dict[str, frozenset[str]] = {
@@ -22,13 +23,18 @@ MOVES: dict[str, frozenset[str]] = {
     "approved": frozenset({"draft", "blocked", "pending"}),
     "pending": frozenset({"sending"}),
     "sending": frozenset({"sending", "pending", "posted", "rejected", "dead"}),
-    "posted": frozenset(),
-    "dead": frozenset({"posted"}),
+    "posted": frozenset({"void"}),
+    "dead": frozenset({"posted", "void"}),
+    "void": frozenset(),
 }
-"""From -> to. Nothing leaves `posted`: corrections are new entries (INV-15)."""
+"""From -> to. We take nothing back that is posted: corrections are new entries (INV-15). `void` only
+says what others did in the ledger, and only after asking it."""
 
 REPLACEABLE = frozenset({"draft", "blocked", "rejected", "approved"})
 """States in which surely nothing is in the ledger and nothing is on its way."""
+
+SETTLED = frozenset({"posted", "void"})
+"""States in which it is known what the ledger holds, and nothing is on its way."""
 
 
 def check_move(before: str, after: str) -> None:

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from cloud_conductor.accounting.journal import entry_lines
 from cloud_conductor.domain.journal import JournalEntry
 
-CorrectionKind = Literal["delta", "reversal", "rebook"]
+CorrectionKind = Literal["delta", "reversal", "rebook", "repost"]
 Leg = tuple[str, str, str]
 """(role, account code, movement)"""
 
@@ -47,26 +47,39 @@ def next_version(
 
 
 def corrections(
-    posted: Sequence[JournalEntry], canonical: JournalEntry, *, open_from: date | None = None
+    posted: Sequence[JournalEntry],
+    canonical: JournalEntry,
+    *,
+    number: int | None = None,
+    open_from: date | None = None,
 ) -> list[Correction]:
-    """Every step from `posted` to `canonical`, in order: none, a delta, or reversal and rebook."""
+    """Every step from `posted` to `canonical`, in order: none, a delta, or reversal and rebook.
+
+    number: of the first step, when it is not the next after the last posted one.
+    """
     assert posted, "nothing is posted: the canonical entry itself is version 1"
     held, wanted = summed(posted), summed([canonical])
     latest = posted[-1]
+    number = number or latest.version + 1
     if _is_remapped(held, canonical):
-        reversal = _version(
-            latest, {leg: -amount for leg, amount in held.items()}, latest.version + 1, open_from
-        )
-        rebook = _version(canonical, wanted, latest.version + 2, open_from)
+        flipped = {leg: -amount for leg, amount in held.items()}
+        reversal = _version(latest, flipped, number, open_from)
+        rebook = _version(canonical, wanted, number + 1, open_from)
         return [
             Correction("reversal", latest.version, reversal),
-            *([Correction("rebook", latest.version + 1, rebook)] if wanted else []),
+            *([Correction("rebook", number, rebook)] if wanted else []),
         ]
     missing = _missing(held, wanted)
     if not missing:
         return []
-    delta = _version(canonical, missing, latest.version + 1, open_from)
+    delta = _version(canonical, missing, number, open_from)
     return [Correction("delta", latest.version, delta)]
+
+
+def repost(latest: int, entry: JournalEntry, *, open_from: date | None = None) -> Correction:
+    """The entry once more, with its lines, as the version after `latest`, which is void."""
+    ledger_date = correction_date(entry.ledger_date, open_from)
+    return Correction("repost", latest, replace(entry, version=latest + 1, ledger_date=ledger_date))
 
 
 def reversal(posted: JournalEntry, *, version: int, open_from: date | None = None) -> JournalEntry:

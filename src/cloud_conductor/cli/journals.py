@@ -11,7 +11,17 @@ from cloud_conductor.cli.options import ISO_DATE, config_option, json_option
 if TYPE_CHECKING:
     from cloud_conductor.state.accounting import EntryRow
 
-STATES = ("draft", "approved", "pending", "sending", "posted", "blocked", "rejected", "dead")
+STATES = (
+    "draft",
+    "approved",
+    "pending",
+    "sending",
+    "posted",
+    "blocked",
+    "rejected",
+    "dead",
+    "void",
+)
 
 
 @click.group()
@@ -67,10 +77,7 @@ def show(key: str, config_path: str | None, as_json: bool) -> None:
     from cloud_conductor.wiring.house import open_house
 
     with open_house(config_path) as house:
-        found = [row for row in _entries(house.books) if row.posting_key.startswith(key)]
-    if len(found) != 1:
-        raise click.UsageError(f"{len(found)} entries have a key that begins with {key!r}")
-    row = found[0]
+        row = _named(house.books, key)
     if as_json:
         emit_json({"schema": "conductor.journal/v1", **fields(row)})
         return
@@ -146,6 +153,33 @@ def approve(
 
 
 @journals.command()
+@click.argument("keys", nargs=-1, required=True)
+@click.option(
+    "--as", "preparer", required=True, help="Who drafts it; another must approve (R-15.3)."
+)
+@click.option("--reason", required=True, help="Why it was voided; kept in the audit trail.")
+@config_option
+@json_option
+def repost(
+    keys: tuple[str, ...], preparer: str, reason: str, config_path: str | None, as_json: bool
+) -> None:
+    """Draft anew what somebody voided in the ledger; the ledger is asked first."""
+    from cloud_conductor.accounting import flow
+    from cloud_conductor.cli.output import emit_json
+    from cloud_conductor.wiring.house import open_house
+
+    if ":" in preparer:
+        raise click.UsageError("--as takes a person's name, without a colon")
+    with open_house(config_path) as house:
+        named = [_named(house.books, key).posting_key for key in keys]
+        done = flow.repost(house.books_deps, f"user:{preparer}", named, reason)
+    if as_json:
+        emit_json({"schema": "conductor.reposted/v1", "drafted": done})
+    else:
+        click.echo(f"drafted {len(done)} entries anew: conductor journals approve --as NAME")
+
+
+@journals.command()
 @click.option("--dry-run", is_flag=True, help="Print exactly what would be sent.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @config_option
@@ -212,6 +246,14 @@ def fields(row: "EntryRow") -> dict[str, object]:
             for line in row.entry.lines
         ],
     }
+
+
+def _named(engine: object, key: str) -> "EntryRow":
+    """The one entry whose posting key begins so."""
+    found = [row for row in _entries(engine) if row.posting_key.startswith(key)]
+    if len(found) != 1:
+        raise click.UsageError(f"{len(found)} entries have a key that begins with {key!r}")
+    return found[0]
 
 
 def _entries(

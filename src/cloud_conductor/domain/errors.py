@@ -16,6 +16,7 @@ ConductorError                   code, hint, context
     |-- PostingRejected          the ledger refused a document
     |-- MappingGap               a role has no ledger account (D10)
     |-- ApprovalRefused          segregation of duties (R-15.3)
+    |-- RepostRefused            nothing says that the document is gone (R-13.6)
     |-- UnknownCurrency          not ISO 4217 (R-1.2)
     |-- ChecksumMismatch         bytes differ from their digest
     |-- CursorGap                a table's position does not meet the log's
@@ -132,6 +133,11 @@ class MappingGap(Permanent):
 class ApprovalRefused(Permanent):
     code = "CC-212"
     hint = "let a second person run: conductor journals approve --as NAME"
+
+
+class RepostRefused(Permanent):
+    code = "CC-214"
+    hint = "conductor reconcile"
 
 
 class UnknownCurrency(Permanent):

@@ -133,6 +133,13 @@ ERRORS: dict[str, Explanation] = {
         "version is never approved by policy (R-15.3, R-15.4).",
         "Let a second person run: conductor journals approve --as NAME.",
     ),
+    "CC-214": Explanation(
+        "RepostRefused",
+        "An entry was to be posted once more, and nothing says that it is gone.",
+        "Only what somebody voided or deleted in the ledger is drafted anew. This one was never "
+        "posted, or the ledger still holds it: under its key, dated anew, or without its key (R-13.6).",
+        "Run: conductor reconcile; it names the document that stands for the entry.",
+    ),
     "CC-213": Explanation(
         "UnknownCurrency",
         "A currency code is not in ISO 4217.",
@@ -195,8 +202,8 @@ BREAKS: dict[str, Explanation] = {
         "The entry was never made, its posting failed or is blocked, someone removed the document in "
         "the ledger, or a payout is not in the bank statement.",
         "Not in the books: conductor run close. Not posted: conductor journals list. Void or deleted "
-        "in the ledger: enter it there again with the same narration, key included. Not at the "
-        "bank: look for it in the statement.",
+        "in the ledger: conductor journals repost KEY, if it should be there. Not at the bank: look "
+        "for it in the statement.",
     ),
     "D02": Explanation(
         "MISSING_IN_POS",

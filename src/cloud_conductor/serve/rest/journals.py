@@ -32,7 +32,9 @@ from cloud_conductor.state.accounting import EntryRow
 from cloud_conductor.state.lock import is_held
 from cloud_conductor.state.screens import Within
 
-State = Literal["draft", "approved", "pending", "sending", "posted", "blocked", "rejected", "dead"]
+State = Literal[
+    "draft", "approved", "pending", "sending", "posted", "blocked", "rejected", "dead", "void"
+]
 Kind = Literal["SALES", "CASH", "DEPOSIT", "FEES", "COGS", "PAYOUT"]
 Keys = Annotated[list[Identity], Meta(min_length=1, max_length=1_000)]
 HISTORY_MAX = 100
@@ -238,6 +240,12 @@ def redraft(ask: Ask, _params: Nothing, body: Keyed) -> Drafted:
     return Drafted(done)
 
 
+def repost(ask: Ask, _params: Nothing, body: Reasoned) -> Drafted:
+    """Draft anew what somebody voided in the ledger; it is asked first, all of them or none."""
+    keys = [find_entry(ask, key).posting_key for key in body.keys]
+    return Drafted(flow.repost(ask.desk.house.books_deps, actor(ask), keys, body.reason))
+
+
 def post(ask: Ask, _params: Nothing, _body: Empty) -> Posting:
     """Post every approved entry exactly once; the scheduler does it and reads it back."""
     desk = ask.desk
@@ -328,6 +336,7 @@ ENDPOINTS = [
     Endpoint("POST", "/journals/approve", approve, Approved, "journals.approve", body=Keyed),
     Endpoint("POST", "/journals/reject", reject, Declined, "journals.approve", body=Reasoned),
     Endpoint("POST", "/journals/redraft", redraft, Drafted, "breaks.resolve", body=Keyed),
+    Endpoint("POST", "/journals/repost", repost, Drafted, "breaks.resolve", body=Reasoned),
     Endpoint(
         "POST", "/journals/post", post, Posting, "journals.post", body=Empty, status=202, previews=True
     ),
