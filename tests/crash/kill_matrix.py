@@ -8,6 +8,7 @@ is at the end with what must be: nothing lost, nothing doubled.
 import contextlib
 import json
 import multiprocessing
+import os
 import random
 import shutil
 import signal
@@ -42,6 +43,7 @@ from cloud_conductor.wiring.house import House
 ROLES = ("gateway", "worker", "scheduler")
 WAIT_S = 120.0
 SENDERS = 4
+TURNS_MAX = 10
 HANG_UP = httpx.Timeout(5, read=0)
 MEMORY = Path("/dev/shm")  # what a killed process wrote is there, on any file system
 SOURCE = "square"
@@ -260,10 +262,17 @@ def _running(played: Played, role: str, kill_at: int = 0) -> Iterator[Any]:
 
 
 def _play(played: Played, role: str, kill_at: int = 0) -> bool:
-    """Play a role to its end; gives whether it was killed."""
-    process = _process(played, role, kill_at)
-    process.start()
-    process.join(WAIT_S)
+    """Play a role to its end; gives whether it was killed.
+
+    One that gave up for now (replies lost several times in a row) is played again, as the scheduler
+    would do a minute later.
+    """
+    for _ in range(TURNS_MAX):
+        process = _process(played, role, kill_at)
+        process.start()
+        process.join(WAIT_S)
+        if process.exitcode != os.EX_TEMPFAIL:
+            break
     allowed = {0, -signal.SIGKILL} if kill_at else {0}
     assert process.exitcode in allowed, f"{role} at {kill_at} ended with {process.exitcode}"
     return process.exitcode != 0

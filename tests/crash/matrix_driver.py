@@ -23,6 +23,7 @@ from cloud_conductor.adapters.log.group import GroupCommitWriter
 from cloud_conductor.adapters.log.sqlite import SqliteLog
 from cloud_conductor.adapters.objects.local import LocalObjects
 from cloud_conductor.adapters.pos.square.webhooks import SquareVerifier
+from cloud_conductor.domain.errors import Transient
 from cloud_conductor.pipelines import close, reconcile
 from cloud_conductor.serve import supervisor
 from cloud_conductor.serve.gateway import Door, Gateway, gateway_server
@@ -69,13 +70,19 @@ class Borders:
 
 
 def play(role: str, path: str, kill_at: int, environ: dict[str, str], told: str) -> None:
-    """Play a role to its end; `told`: a file that gets the number of borders crossed."""
+    """Play a role to its end; `told`: a file that gets the number of borders crossed.
+
+    Ends with EX_TEMPFAIL when a vendor lost so many replies in a row that it gave up for now.
+    """
     os.environ.update(environ)
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115  # for its whole life
     borders = Borders(kill_at)
     borders.watch()
-    with House(Path(path)) as house:
-        ROLES[role](house)
+    try:
+        with House(Path(path)) as house:
+            ROLES[role](house)
+    except Transient:
+        sys.exit(os.EX_TEMPFAIL)
     Path(told).write_text(str(borders.crossed))
 
 
