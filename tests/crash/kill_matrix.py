@@ -275,7 +275,7 @@ def _play(played: Played, role: str, kill_at: int = 0) -> bool:
             break
     allowed = {0, -signal.SIGKILL} if kill_at else {0}
     assert process.exitcode in allowed, f"{role} at {kill_at} ended with {process.exitcode}"
-    return process.exitcode != 0
+    return bool(process.exitcode)
 
 
 def _process(played: Played, role: str, kill_at: int) -> Any:
