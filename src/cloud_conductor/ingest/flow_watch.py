@@ -20,6 +20,7 @@ from cloud_conductor.ingest.receipts import Run, added, gaps
 from cloud_conductor.ports.pos import Named, Namer, Place, Placer
 from cloud_conductor.state import ingest as state
 from cloud_conductor.state import watching
+from cloud_conductor.state.consuming import follow_log
 from cloud_conductor.state.watching import (
     ConnectionRow,
     HeardRow,
@@ -74,15 +75,16 @@ class ReceiptGap(msgspec.Struct, frozen=True):
 
 def run_watch(deps: IngestDeps) -> int:
     """Learn from the log's new events, up to its end; gives how many were read."""
-    read = 0
-    for partition in deps.log.partitions():
-        position = state.cursor(deps.engine, WATCH, partition).position
-        while events := deps.log.read(partition, position, READ_EVENTS):
-            learnt = _learn(deps, events)
-            position = events[-1].seq
-            watching.learn(deps.engine, WATCH, partition, learnt, position=position)
-            read += len(events)
-    return read
+
+    def position(partition: str) -> int:
+        return state.cursor(deps.engine, WATCH, partition).position
+
+    def take(partition: str, _lo: int, events: Sequence[Event]) -> int:
+        learnt = _learn(deps, events)
+        watching.learn(deps.engine, WATCH, partition, learnt, position=events[-1].seq)
+        return len(events)
+
+    return sum(follow_log(deps.log, position, take, events_per_batch=READ_EVENTS))
 
 
 def deliveries(engine: Engine, now: datetime) -> list[Deliveries]:

@@ -8,13 +8,13 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 from sqlalchemy import Engine
 
-from cloud_conductor.domain.errors import LeaseLost
 from cloud_conductor.domain.events import Event
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.inventory.movements import (
@@ -30,6 +30,7 @@ from cloud_conductor.ports.log import EventLog
 from cloud_conductor.ports.pos import PosDecoder
 from cloud_conductor.state import inventory as state
 from cloud_conductor.state.accounting import to_us
+from cloud_conductor.state.consuming import follow_log
 from cloud_conductor.state.inventory import Writer
 from cloud_conductor.state.tables.inventory import PRODUCT, SALE
 
@@ -71,17 +72,10 @@ class RunResult(msgspec.Struct, frozen=True):
 
 def run_inventory(deps: InventoryDeps) -> RunResult:
     """Move stock by everything the log holds now. Running it again moves nothing."""
-    total = RunResult()
-    for partition in deps.log.partitions():
-        end = deps.log.high_water(partition)
-        while (lo := state.cursor(deps.engine, partition)) < end:
-            events = deps.log.read(partition, lo, deps.events_per_batch)
-            if not events:
-                break
-            try:
-                total += _run_batch(deps, partition, lo, events)
-            except LeaseLost:
-                break  # another process is at it; nothing of ours was written
+    take = partial(_run_batch, deps)
+    cursor = partial(state.cursor, deps.engine)
+    limit = deps.events_per_batch
+    total = sum(follow_log(deps.log, cursor, take, events_per_batch=limit), RunResult())
     if total.events:
         log.info("stock.moved", extra={"fields": msgspec.structs.asdict(total)})
     return total

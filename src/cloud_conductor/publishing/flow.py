@@ -9,12 +9,14 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 from sqlalchemy import Engine
 
+from cloud_conductor.domain.audit import AuditRecord
 from cloud_conductor.domain.errors import ConductorError, RateLimited
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.queue import Delivery, Message, Queue
@@ -22,6 +24,7 @@ from cloud_conductor.publishing.core import ENTRY, SALE, TABLES, entry_message, 
 from cloud_conductor.publishing.outbox import settled
 from cloud_conductor.state import accounting as books
 from cloud_conductor.state import publishing as state
+from cloud_conductor.state.consuming import follow
 
 CHANGES_PER_BATCH = 5_000
 AUDIT_PER_BATCH = 1_000
@@ -107,29 +110,31 @@ def queue_entries(deps: PublishDeps) -> int:
     """Messages of entries that the audit chain says were posted; gives new ones."""
     if not any(ENTRY in channel.events for channel in deps.channels.values()):
         return 0
-    with deps.engine.connect() as connection:
-        at = state.position(connection, AUDIT)
-    new = 0
-    while True:
-        with deps.books.connect() as connection:
-            acts = state.acts_after(connection, at, AUDIT_PER_BATCH)
-            if not acts:
-                return new
-            keys = [act.subject for act in acts if act.act == POSTED]
-            posted = books.entries(connection, keys=keys) if keys else []
-        messages = [
-            entry_message(
-                row.entry,
-                posting_key=row.posting_key,
-                external_id=row.external_id,
-                posted_us=row.posted_at_us or 0,
-            )
-            for row in posted
-            if row.external_id
-        ]
-        at = acts[-1].seq
-        deps.step("queue")
-        new += state.queue_at(deps.engine, _rows(deps, messages), name=AUDIT, at=at)
+
+    def position() -> int:
+        with deps.engine.connect() as connection:
+            return state.position(connection, AUDIT)
+
+    read = partial(state.acts_after, deps.books, limit=AUDIT_PER_BATCH)
+    return sum(follow(position, read, partial(_queue_acts, deps)))
+
+
+def _queue_acts(deps: PublishDeps, _lo: int, acts: Sequence[AuditRecord]) -> int:
+    keys = [act.subject for act in acts if act.act == POSTED]
+    with deps.books.connect() as connection:
+        posted = books.entries(connection, keys=keys) if keys else []
+    messages = [
+        entry_message(
+            row.entry,
+            posting_key=row.posting_key,
+            external_id=row.external_id,
+            posted_us=row.posted_at_us or 0,
+        )
+        for row in posted
+        if row.external_id
+    ]
+    deps.step("queue")
+    return state.queue_at(deps.engine, _rows(deps, messages), name=AUDIT, at=acts[-1].seq)
 
 
 def _in_order(deps: PublishDeps, changes: Sequence[state.Change]) -> list[Message]:

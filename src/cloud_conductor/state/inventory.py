@@ -1,15 +1,16 @@
 """Operations on the quantity ledger: one writing transaction at a time, and what screens ask."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Engine, Table, case, func, insert, or_, select, text, update
+from sqlalchemy import Connection, Engine, Table, case, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cloud_conductor.domain.errors import LeaseLost
+from cloud_conductor.state import consuming
+from cloud_conductor.state.consuming import HEAD
 from cloud_conductor.state.tables.inventory import (
     ALIAS,
     CURSOR,
@@ -21,8 +22,6 @@ from cloud_conductor.state.tables.inventory import (
     UNKNOWN,
 )
 
-HEAD = ""
-"""The row of CURSOR that every writer touches first, and that gives out movement numbers."""
 IDS_PER_QUERY = 400
 
 SaleKey = tuple[str, str, str]
@@ -64,15 +63,9 @@ class Writer:
     connection: Connection
     seq: int
 
-    def cursor(self, partition: str) -> int:
-        return _cursor(self.connection, partition)
-
     def advance(self, partition: str, lo: int, hi: int) -> None:
         """Move a cursor on. LeaseLost when another process moved it."""
-        if self.cursor(partition) != lo:
-            raise LeaseLost(f"another inventory moved partition {partition} on from {lo}")
-        row = {"partition": partition, "seq": hi, "movement_seq": 0}
-        upsert(self.connection, CURSOR, [row])
+        consuming.advance(self.connection, CURSOR, partition, lo=lo, hi=hi)
 
     def put(self, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert or replace."""
@@ -125,33 +118,15 @@ class Writer:
         self.connection.execute(query)
 
 
-@contextmanager
-def writing(engine: Engine) -> Iterator[Writer]:
-    """A transaction that no other writer of stock overlaps; rolled back on any error.
-
-    Its first statement writes the head row, which takes the lock before anything is read.
-    """
-    with engine.begin() as connection:
-        touch = update(CURSOR).where(CURSOR.c.partition == HEAD).values(seq=0)
-        if connection.execute(touch).rowcount == 0:
-            connection.execute(
-                text(
-                    "insert into inventory_cursor (partition, seq, movement_seq)"
-                    " values ('', 0, 0) on conflict do nothing"
-                )
-            )
-            connection.execute(touch)
-        query = select(CURSOR.c.movement_seq).where(CURSOR.c.partition == HEAD)
-        writer = Writer(connection, int(connection.execute(query).scalar_one()))
-        yield writer
-        done = update(CURSOR).where(CURSOR.c.partition == HEAD)
-        connection.execute(done.values(movement_seq=writer.seq))
+def writing(engine: Engine) -> AbstractContextManager[Writer]:
+    """A transaction that no other writer of stock overlaps; rolled back on any error."""
+    return consuming.turn(engine, CURSOR, "movement_seq", Writer)
 
 
 def cursor(engine: Engine, partition: str) -> int:
     """Everything of a partition up to here is in the movements."""
     with engine.connect() as connection:
-        return _cursor(connection, partition)
+        return consuming.position(connection, CURSOR, partition)
 
 
 def sales(connection: Connection, keys: Iterable[SaleKey]) -> dict[SaleKey, SeenSale]:
@@ -365,11 +340,6 @@ def _add_sums(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None
 def _insert(connection: Connection, table: Table) -> Any:
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     return dialect.insert(table)
-
-
-def _cursor(connection: Connection, partition: str) -> int:
-    query = select(CURSOR.c.seq).where(CURSOR.c.partition == partition)
-    return int(connection.execute(query).scalar() or 0)
 
 
 def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:

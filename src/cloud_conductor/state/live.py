@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from sqlalchemy import ColumnElement, Connection, Select, Table, and_, func, select
 
+from cloud_conductor.state.consuming import HEAD
 from cloud_conductor.state.tables.windows import CELL, CURSOR, LATE, STORE, TENDER
-from cloud_conductor.state.windows import HEAD
 
 WINDOW_US = 5 * 60 * 1_000_000
 WATERMARK_DELAY_US = 10 * 60 * 1_000_000

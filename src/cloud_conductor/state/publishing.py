@@ -123,13 +123,14 @@ def position(connection: Connection, name: str) -> int:
     return int(connection.execute(query).scalar() or 0)
 
 
-def acts_after(connection: Connection, after: int, limit: int) -> list[AuditRecord]:
+def acts_after(books: Engine, after: int, limit: int) -> list[AuditRecord]:
     """Acts of the books' audit chain from a number on, in order."""
     query = select(AUDIT.c.record).where(AUDIT.c.seq > after).order_by(AUDIT.c.seq).limit(limit)
-    return [
-        msgspec.json.decode(record, type=AuditRecord)
-        for record in connection.execute(query).scalars()
-    ]
+    with books.connect() as connection:
+        return [
+            msgspec.json.decode(record, type=AuditRecord)
+            for record in connection.execute(query).scalars()
+        ]
 
 
 def heads(engine: Engine, channel: str, *, now_us: int, limit: int) -> list[Queued]:

@@ -4,14 +4,15 @@ The read functions take a connection of the worker database and write nothing.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, delete, select, tuple_, update
+from sqlalchemy import Connection, Engine, Table, delete, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
-from cloud_conductor.domain.errors import LeaseLost
+from cloud_conductor.state import consuming
+from cloud_conductor.state.consuming import HEAD
 from cloud_conductor.state.tables.windows import (
     CLOCK,
     CURSOR,
@@ -21,8 +22,6 @@ from cloud_conductor.state.tables.windows import (
     SALE,
 )
 
-HEAD = ""
-"""The row of CURSOR that every writer touches first, and that gives out change numbers."""
 KEYS_PER_QUERY = 200
 ROWS_PER_WRITE = 500
 _MARKS = frozenset({"version", "seq"})
@@ -38,16 +37,14 @@ class Writer:
     connection: Connection
     seq: int
 
-    def cursor(self, partition: str) -> tuple[int, int]:
-        """Position in the log, and the newest sale's time."""
-        return _cursor(self.connection, partition)
+    def newest_us(self, partition: str) -> int:
+        """The newest sale's time in a partition."""
+        query = select(CURSOR.c.newest_us).where(CURSOR.c.partition == partition)
+        return int(self.connection.execute(query).scalar() or 0)
 
     def advance(self, partition: str, lo: int, hi: int, newest_us: int) -> None:
         """Move a cursor on. LeaseLost when another process moved it."""
-        if self.cursor(partition)[0] != lo:
-            raise LeaseLost(f"another worker moved the windows of {partition} on from {lo}")
-        row = {"partition": partition, "seq": hi, "newest_us": newest_us, "change_seq": 0}
-        self.put(CURSOR, [row])
+        consuming.advance(self.connection, CURSOR, partition, lo=lo, hi=hi, newest_us=newest_us)
 
     def sales(self, keys: Iterable[Key]) -> list[Any]:
         return _keyed(self.connection, SALE, ("source", "merchant_id", "sale_id"), keys)
@@ -114,27 +111,15 @@ class Writer:
         self.connection.execute(delete(SALE).where(SALE.c.start_us < before_us))
 
 
-@contextmanager
-def writing(engine: Engine) -> Iterator[Writer]:
-    """A transaction that no other writer of windows overlaps; rolled back on any error.
-
-    Its first statement writes the head row, which takes the lock before anything is read.
-    """
-    with engine.begin() as connection:
-        row = {"partition": HEAD, "seq": 0, "newest_us": 0, "change_seq": 0}
-        statement = _insert(connection, CURSOR).values(**row)
-        touched = statement.on_conflict_do_update(index_elements=["partition"], set_={"seq": 0})
-        connection.execute(touched)
-        newest = select(CURSOR.c.change_seq).where(CURSOR.c.partition == HEAD)
-        writer = Writer(connection, int(connection.execute(newest).scalar_one()))
-        yield writer
-        is_head = CURSOR.c.partition == HEAD
-        connection.execute(update(CURSOR).where(is_head).values(change_seq=writer.seq))
+def writing(engine: Engine) -> AbstractContextManager[Writer]:
+    """A transaction that no other writer of windows overlaps; rolled back on any error."""
+    return consuming.turn(engine, CURSOR, "change_seq", Writer)
 
 
 def cursor(engine: Engine, partition: str) -> int:
+    """Everything of a partition up to here is in the windows."""
     with engine.connect() as connection:
-        return _cursor(connection, partition)[0]
+        return consuming.position(connection, CURSOR, partition)
 
 
 def clocks(engine: Engine, source: str) -> dict[str, int]:
@@ -152,12 +137,6 @@ def forget(engine: Engine) -> None:
             if table is CURSOR:
                 query = query.where(CURSOR.c.partition != HEAD)
             writer.connection.execute(query)
-
-
-def _cursor(connection: Connection, partition: str) -> tuple[int, int]:
-    query = select(CURSOR.c.seq, CURSOR.c.newest_us).where(CURSOR.c.partition == partition)
-    row = connection.execute(query).one_or_none()
-    return (int(row.seq), int(row.newest_us)) if row else (0, 0)
 
 
 def _keyed(

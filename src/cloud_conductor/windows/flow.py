@@ -10,18 +10,19 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any
 
 import msgspec
 from sqlalchemy import Engine
 
-from cloud_conductor.domain.errors import LeaseLost
 from cloud_conductor.domain.events import Event
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.ports.log import EventLog
 from cloud_conductor.ports.pos import PosDecoder
 from cloud_conductor.state import windows as state
+from cloud_conductor.state.consuming import follow_log
 from cloud_conductor.state.tables.windows import CELL, CLOCK, PRODUCT, SALE, STORE, TENDER
 from cloud_conductor.state.windows import Writer
 from cloud_conductor.windows import reading
@@ -78,17 +79,10 @@ class RunResult(msgspec.Struct, frozen=True):
 
 def run_windows(deps: WindowsDeps) -> RunResult:
     """Bring windows to everything the log holds now. Running it again changes nothing."""
-    total = RunResult()
-    for partition in deps.log.partitions():
-        end = deps.log.high_water(partition)
-        while (lo := state.cursor(deps.engine, partition)) < end:
-            events = deps.log.read(partition, lo, deps.events_per_batch)
-            if not events:
-                break
-            try:
-                total += _run_batch(deps, partition, lo, events)
-            except LeaseLost:
-                break  # another process is at it; nothing of ours was written
+    take = partial(_run_batch, deps)
+    cursor = partial(state.cursor, deps.engine)
+    limit = deps.events_per_batch
+    total = sum(follow_log(deps.log, cursor, take, events_per_batch=limit), RunResult())
     if total.changed:
         log.info("windows.changed", extra={"fields": msgspec.structs.asdict(total)})
     return total
@@ -212,7 +206,7 @@ def _run_batch(deps: WindowsDeps, partition: str, lo: int, events: Sequence[Even
     keys = [one.sale.key for one in steps if isinstance(one, Taken)]
     keys += [one.key for one in steps if isinstance(one, Clock)]
     with state.writing(deps.engine) as writer:
-        fold = _Fold(writer, map(_sale_of, writer.sales(keys)), writer.cursor(partition)[1])
+        fold = _Fold(writer, map(_sale_of, writer.sales(keys)), writer.newest_us(partition))
         for kind, some in groupby(steps, key=type):
             if kind is Product:
                 fold.learn([one.row for one in some if isinstance(one, Product)])

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine, event, select
 
 from cloud_conductor.adapters.pos.square.decode import SquareDecoder
+from cloud_conductor.domain.errors import LeaseLost
 from cloud_conductor.domain.events import PARTITION, Event
 from cloud_conductor.domain.schemas import PRODUCTS, SALE_LINES, SALE_TENDERS, SALES
 from cloud_conductor.domain.stores import Store
@@ -342,8 +343,7 @@ def test_a_rebuild_of_the_golden_day_is_identical(golden: tuple[House, WindowsDe
 
 def test_two_workers_at_once_write_each_event_once(golden: tuple[House, WindowsDeps]) -> None:
     house, deps = golden
-    with state.writing(house.engine) as writer:
-        seq, newest_us = writer.cursor(PARTITION)
-        with pytest.raises(Exception, match="another worker"):
-            writer.advance(PARTITION, seq - 1, seq, newest_us)
+    seq = state.cursor(house.engine, PARTITION)
+    with state.writing(house.engine) as writer, pytest.raises(LeaseLost, match="another process"):
+        writer.advance(PARTITION, seq - 1, seq, writer.newest_us(PARTITION))
     assert run_windows(deps).events == 0
