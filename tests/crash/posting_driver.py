@@ -71,6 +71,7 @@ def main(url: str, state_dir: str, database_url: str, border: str = "") -> None:
         due_reconciles=lambda _now: [],
         close=lambda _date: {},
         reconcile=lambda _date: {},
+        crosscheck=dict,
     )
     scheduler = engine.start(
         score, state_dir=Path(state_dir), times=Times(tick_s=0.1, sweep_s=3600.0)

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option("--date", "dates", type=ISO_DATE, multiple=True, help="Business date; may repeat.")
+@click.option("--exactly", is_flag=True, help="Join every row; no digests.")
 @config_option
 @json_option
-def reconcile(dates: tuple[date, ...], config_path: str | None, as_json: bool) -> None:
+def reconcile(
+    dates: tuple[date, ...], exactly: bool, config_path: str | None, as_json: bool
+) -> None:
     """Compare everything for the dates (default: every closed one). Exit 4 unless green."""
+    from cloud_conductor.accounting import digests
     from cloud_conductor.cli.output import CHECKS, emit_json, say
     from cloud_conductor.pipelines import close
     from cloud_conductor.pipelines import reconcile as comparing
@@ -27,7 +31,8 @@ def reconcile(dates: tuple[date, ...], config_path: str | None, as_json: bool) -
         if not chosen:
             say("no business date has been closed yet: conductor run close")
             raise click.exceptions.Exit(CHECKS)
-        outcome = comparing.reconcile(house.close_deps, chosen)
+        way = digests.exactly if exactly else digests.compare
+        outcome = comparing.reconcile(house.close_deps, chosen, way=way)
     if as_json:
         emit_json({"schema": "conductor.reconciliation/v1", **fields(outcome)})
     else:

@@ -11,7 +11,7 @@ from cloud_conductor.cli.options import ISO_DATE, config_option, json_option
 if TYPE_CHECKING:
     from cloud_conductor.wiring.house import House
 
-PIPELINES = ("sweep", "conform", "archive", "close", "post", "reconcile")
+PIPELINES = ("sweep", "conform", "archive", "close", "post", "reconcile", "crosscheck")
 
 
 @click.command()
@@ -36,6 +36,8 @@ def run(pipeline: str, dates: tuple[date, ...], config_path: str | None, as_json
             done["dates"] = [one.isoformat() for one in errands.close_due(house, say)]
         elif pipeline == "sweep":
             errands.run(house, "sweep", tell=say)
+        elif pipeline == "crosscheck":
+            errands.run(house, "crosscheck", tell=say)
         else:
             chosen = dates or tuple(close.closed_dates(house.close_deps, since=date.min))
             _close_or_compare(house, pipeline, chosen)

@@ -95,6 +95,7 @@ def facts(house: "House") -> dict[str, Any]:
 
     from cloud_conductor.conform import flow as conform
     from cloud_conductor.ingest import flow_watch as watch
+    from cloud_conductor.pipelines import engine
     from cloud_conductor.serve.supervisor import ROLES, announced
     from cloud_conductor.state import accounting as books
     from cloud_conductor.state import ingest as feeds
@@ -119,6 +120,9 @@ def facts(house: "House") -> dict[str, Any]:
     needs += [f"{held} quarantined records: conductor quarantine list"] if held else []
     needs += [f"{number} breaks {code}: conductor reconcile" for code, number in breaks.items()]
     needs += _of_configuration(house)
+    needs += [
+        f"{run.name} failed: {run.error or run.status}" for run in engine.failed_now(house.books)
+    ]
     connections = watch.deliveries(house.worker, house.clock.now())
     needs += _of_connections(house, connections)
     return {

@@ -25,7 +25,6 @@ from cloud_conductor.state.screens import Within
 log = logging.getLogger("conductor")
 
 EVERY_S = 15.0
-RUNS_BACK = 50
 DRAWER_DAYS = 2
 BREAKS_MAX = 500
 WEEK = timedelta(days=7)
@@ -75,14 +74,9 @@ def look(deps: WatchDeps) -> list[Condition]:
 
 def failed_runs(deps: WatchDeps) -> Iterator[Condition]:
     """Pipelines whose newest ended run failed."""
-    newest: dict[str, engine.Run] = {}
-    for run in engine.recent_runs(deps.tell.engine, limit=RUNS_BACK):
-        if run.status not in engine.UNFINISHED:
-            newest.setdefault(run.name, run)
-    for name, run in sorted(newest.items()):
-        if run.status in engine.ENDED_BADLY:
-            detail = f"{run.run_id}: {run.error or run.status}"
-            yield Condition("pipeline_failed", "critical", "", name, f"{name} failed", detail)
+    for run in engine.failed_now(deps.tell.engine):
+        detail = f"{run.run_id}: {run.error or run.status}"
+        yield Condition("pipeline_failed", "critical", "", run.name, f"{run.name} failed", detail)
 
 
 def late_feeds(deps: WatchDeps, now: datetime) -> Iterator[Condition]:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-from dbos import DBOS, DBOSClient, DBOSConfig
+from dbos import DBOS, DBOSClient, DBOSConfig, WorkflowStatus
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -48,9 +48,11 @@ KEEP_WORKFLOWS_MAX = 10_000
 FORGET_S = 86_400.0
 ACCOUNTING, INGEST, CLOSING = "accounting", "ingest", "closing"
 UNFINISHED = ("PENDING", "ENQUEUED", "DELAYED")
+PLAYED = ("sweep", "close", "post", "reconcile", "crosscheck")
 ENDED_BADLY = ("ERROR", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+ENDED = ("SUCCESS", *ENDED_BADLY)
 
-Errand = Literal["sweep", "close", "reconcile"]
+Errand = Literal["sweep", "close", "reconcile", "crosscheck"]
 
 STOP_S_MAX = 15.0
 """How long stopping waits for steps in hand. The supervisor's patience is a little longer."""
@@ -183,12 +185,15 @@ def run_due(played: Score, times: Times, now: datetime, done: dict[str, int] | N
         "sweep": slot(now, times.sweep_s),
         "close": slot(now, times.close_s),
         "reconcile": slot(now, times.reconcile_s),
+        "crosscheck": slot(now, times.crosscheck_s),
         "forget": slot(now, FORGET_S),
     }
     if done.get("forget") != slots["forget"]:
         forget_finished()
     if done.get("sweep") != slots["sweep"]:
         _hand_out(INGEST, "sweep", f"sweep-{slots['sweep']:012d}")
+    if done.get("crosscheck") != slots["crosscheck"]:
+        _hand_out(CLOSING, "crosscheck", f"crosscheck-{slots['crosscheck']:012d}")
     for what, due in (("close", played.due_dates), ("reconcile", played.due_reconciles)):
         if done.get(what) != slots[what]:
             for one in due(now):
@@ -315,18 +320,36 @@ def recent_runs(
         return []
     finally:
         client.destroy()
-    return [
-        Run(
-            run_id=one.workflow_id,
-            name=one.name,
-            status=one.status,
-            created_ms=one.created_at or 0,
-            ended_ms=one.completed_at,
-            report=one.output if isinstance(one.output, dict) else {},
-            error=str(one.error or ""),
-        )
-        for one in found
-    ]
+    return [_run(one) for one in found]
+
+
+def _run(one: WorkflowStatus) -> Run:
+    return Run(
+        run_id=one.workflow_id,
+        name=one.name,
+        status=one.status,
+        created_ms=one.created_at or 0,
+        ended_ms=one.completed_at,
+        report=one.output if isinstance(one.output, dict) else {},
+        error=str(one.error or ""),
+    )
+
+
+def failed_now(engine: Engine) -> list[Run]:
+    """Of every pipeline its newest ended run, where that failed; by name."""
+    client = DBOSClient(system_database_engine=engine, application_name=APPLICATION)
+    try:
+        ended = [
+            client.list_workflows(
+                name=name, status=[*ENDED], limit=1, sort_desc=True, load_input=False
+            )
+            for name in sorted(PLAYED)
+        ]
+    except SQLAlchemyError:  # its tables are made by the first scheduler
+        return []
+    finally:
+        client.destroy()
+    return [_run(one) for found in ended for one in found if one.status in ENDED_BADLY]
 
 
 def forget_finished(keep: int = KEEP_WORKFLOWS_MAX) -> int:
@@ -369,6 +392,11 @@ def close_workflow(business_date: str) -> Report:
 @DBOS.workflow(name="reconcile", max_recovery_attempts=RECOVERIES_MAX)
 def reconcile_workflow(business_date: str) -> Report:
     return reconcile_step(business_date)
+
+
+@DBOS.workflow(name="crosscheck", max_recovery_attempts=RECOVERIES_MAX)
+def crosscheck_workflow() -> Report:
+    return crosscheck_step()
 
 
 def _is_worth_repeating(error: BaseException) -> bool:
@@ -427,6 +455,12 @@ def close_step(business_date: str) -> Report:
 def reconcile_step(business_date: str) -> Report:
     with _hands:
         return dict(score().reconcile(date.fromisoformat(business_date)))
+
+
+@DBOS.step(name="crosscheck_sets", **_PATIENT)
+def crosscheck_step() -> Report:
+    with _hands:
+        return dict(score().crosscheck())
 
 
 def _register_queues() -> None:

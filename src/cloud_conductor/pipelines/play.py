@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
-from cloud_conductor.pipelines import close, reconcile
+import msgspec
+
+from cloud_conductor.pipelines import close, crosscheck, reconcile
 from cloud_conductor.pipelines.close import CloseDeps
 from cloud_conductor.pipelines.score import Report, Score
 
 RECONCILED_DAYS = timedelta(days=4)
 BROKEN_DAYS = timedelta(days=31)
+CHECKED_DAYS = timedelta(days=31)
 """A closed date is compared again by itself this long; one with a break, until it is gone. Each
 comparison costs about six calls of the ledger, and Xero allows 5,000 a day."""
 
@@ -31,6 +34,11 @@ def score_of(deps: CloseDeps) -> Score:
             "breaks": sum(not found.is_explained for found in done.breaks),
         }
 
+    def check() -> Report:
+        since = deps.clock.now().date() - CHECKED_DAYS
+        found = crosscheck.crosscheck(deps, close.closed_dates(deps, since=since))
+        return msgspec.structs.asdict(found)
+
     def due_dates(now: datetime) -> Sequence[date]:
         return close.due_dates(deps, now)
 
@@ -46,4 +54,5 @@ def score_of(deps: CloseDeps) -> Score:
         due_reconciles=due_reconciles,
         close=close_date,
         reconcile=reconcile_date,
+        crosscheck=check,
     )

@@ -17,12 +17,13 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloud_conductor.accounting import flow, journal, returned
+from cloud_conductor.accounting import digests, flow, journal, returned
+from cloud_conductor.accounting.agreed import Way
 from cloud_conductor.accounting.breaks import LEVELS, Break, Level, Scope
 from cloud_conductor.accounting.collected import collected
 from cloud_conductor.accounting.custody import custody_gaps
 from cloud_conductor.accounting.equation import Equation, ledger_totals, store_day_equation
-from cloud_conductor.accounting.facts import DayFacts, StoreDay, present_days, split
+from cloud_conductor.accounting.facts import split
 from cloud_conductor.accounting.level_ledger import (
     Booked,
     LedgerSide,
@@ -46,10 +47,10 @@ from cloud_conductor.pipelines.close import (
     bank_lines,
     closed_dates,
     control_rows,
-    quarantined_ids,
     windows,
 )
-from cloud_conductor.pipelines.window import Window
+from cloud_conductor.pipelines.sequence import sequence_breaks
+from cloud_conductor.pipelines.window import Window, facts_of
 from cloud_conductor.ports.ledger import BankLine
 from cloud_conductor.state import accounting as books
 
@@ -112,13 +113,18 @@ class _Sum:
             self.levels[level].append(combined(found))
 
 
-def reconcile(deps: CloseDeps, dates: Sequence[date]) -> Reconciliation:
-    """All levels for the store-days of `dates` (sorted, not empty) that have ended."""
+def reconcile(
+    deps: CloseDeps, dates: Sequence[date], *, way: Way = digests.compare
+) -> Reconciliation:
+    """All levels for the store-days of `dates` (sorted, not empty) that have ended.
+
+    way: how sets are compared; digests.exactly joins every row.
+    """
     now = deps.clock.now()
     known = _scopes_with_breaks(deps)
     total = _Sum()
     for window in windows(dates):
-        scopes = _store_days(deps, window, now, known, total)
+        scopes = _store_days(_window(deps, window, now, total, way), window, now, known, total)
         total.add(scopes)
         flow.record_all(deps.books, scopes, (window[0], window[-1]))
     last: dict[tuple[str, date], list[LevelResult]] = dict(_payout_levels(deps, dates, total))
@@ -148,16 +154,15 @@ def reconcile(deps: CloseDeps, dates: Sequence[date]) -> Reconciliation:
 
 
 def _store_days(
-    deps: CloseDeps,
+    window: Window,
     dates: Sequence[date],
     now: datetime,
     known: Collection[tuple[str, date]],
     total: _Sum,
 ) -> dict[tuple[str, date], list[LevelResult]]:
     """L1, L2, L3 and L5 of a window's store-days that have ended."""
-    window = _window(deps, dates, now, total)
     scopes: dict[tuple[str, date], list[LevelResult]] = {}
-    for store in deps.stores:
+    for store in window.deps.stores:
         for one in dates:
             if store.day_interval(one)[1] > now:
                 continue
@@ -170,20 +175,15 @@ def _store_days(
     return scopes
 
 
-def _window(deps: CloseDeps, dates: Sequence[date], now: datetime, total: _Sum) -> Window:
+def _window(deps: CloseDeps, dates: Sequence[date], now: datetime, total: _Sum, way: Way) -> Window:
     with deps.lake_lock():
         whole = span_facts(deps.conform.lake, dates)
         over = _over_returned(deps, whole)
+        for day, missing in sequence_breaks(deps.conform.engine, deps.stores).items():
+            over.setdefault(day, []).extend(missing)
         gaps = _custody_gaps(deps, dates)
     total.tenders.append(whole["tenders"].select(TENDER_COLUMNS))
-    present = present_days(whole)
-    quarantined = quarantined_ids(deps)
-    days = [
-        StoreDay.of(store, one, processor=deps.processors.get(store.source, ""))
-        for store in deps.stores
-        for one in dates
-        if (store.store, one) in present and store.day_interval(one)[1] <= now
-    ]
+    facts = facts_of(deps, whole, dates, now)
     booked: dict[tuple[str, date], list[JournalEntry]] = {}
     stores = [store.store for store in deps.stores]
     with deps.books.engine.connect() as connection:
@@ -193,13 +193,15 @@ def _window(deps: CloseDeps, dates: Sequence[date], now: datetime, total: _Sum) 
                 total.collected[key] = (entry.store, entry.business_date, collected(entry))
     return Window(
         deps=deps,
+        dates=dates,
         whole=whole,
-        facts=DayFacts.of_span(days, whole, quarantined=quarantined),
+        facts=facts,
         booked=booked,
         listed=control_rows(deps, deps.stores, dates[0], dates[-1]),
-        quarantined=quarantined,
+        quarantined=facts.quarantined,
         over_returned=over,
         custody_gaps=gaps,
+        way=way,
     )
 
 

@@ -18,7 +18,7 @@ class Score:
 
     sweep: read what the sources changed. due_dates, due_reconciles: business dates to close or to
     compare at an instant. close: every store of a date up to its drafts. reconcile: every level of
-    a date.
+    a date. crosscheck: join every row of the last dates, to check the digests.
     """
 
     books: BooksDeps
@@ -27,6 +27,7 @@ class Score:
     due_reconciles: Callable[[datetime], Sequence[date]]
     close: Callable[[date], Report]
     reconcile: Callable[[date], Report]
+    crosscheck: Callable[[], Report]
 
 
 class Times(msgspec.Struct, frozen=True):
@@ -36,6 +37,7 @@ class Times(msgspec.Struct, frozen=True):
     sweep_s: float = 60.0
     close_s: float = 60.0
     reconcile_s: float = 3_600.0
+    crosscheck_s: float = 86_400.0
 
 
 def slot(now: datetime, every_s: float) -> int:

@@ -2,53 +2,97 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from functools import cached_property
 
 import msgspec
 import pyarrow as pa
 
 from cloud_conductor.accounting import journal
-from cloud_conductor.accounting.agreed import (
-    Sides,
-    agreed_records,
-    agreed_tenders,
-    agreed_totals,
-    sides,
-)
+from cloud_conductor.accounting.agreed import Agreed, Way, agreed, green
 from cloud_conductor.accounting.breaks import Break, Scope
-from cloud_conductor.accounting.facts import DAY, DayFacts, split
+from cloud_conductor.accounting.digests import compare
+from cloud_conductor.accounting.facts import DAY, DayFacts, StoreDay, present_days, split
 from cloud_conductor.accounting.level_books import compare_books
 from cloud_conductor.accounting.level_sales import Control, compare_records, compare_totals
 from cloud_conductor.accounting.level_tenders import compare_tenders
 from cloud_conductor.accounting.levels import LevelResult, not_connected
+from cloud_conductor.conform.span import span_facts
 from cloud_conductor.domain.journal import JournalEntry
 from cloud_conductor.domain.schemas import TABLES
 from cloud_conductor.domain.stores import Store
-from cloud_conductor.pipelines.close import CloseDeps
+from cloud_conductor.pipelines.close import CloseDeps, quarantined_ids
+from cloud_conductor.ports.lake import Lake
 from cloud_conductor.ports.pos import Listed
+
+UPLOADED_WITHIN = timedelta(days=7)
+"""How long after it was taken offline a sale may reach its vendor, and be listed there."""
+
+Listings = Mapping[str, Mapping[date, Sequence[Listed]] | None]
+"""Store -> business date -> what its source lists; None for a store that could not be asked."""
+
+
+def facts_of(
+    deps: CloseDeps, whole: Mapping[str, pa.Table], dates: Sequence[date], now: datetime
+) -> DayFacts:
+    """Facts of the store-days of `dates` that have ended, from the rows of a span."""
+    present = present_days(whole)
+    days = [
+        StoreDay.of(store, one, processor=deps.processors.get(store.source, ""))
+        for store in deps.stores
+        for one in dates
+        if (store.store, one) in present and store.day_interval(one)[1] <= now
+    ]
+    return DayFacts.of_span(days, whole, quarantined=quarantined_ids(deps))
+
+
+def near_facts(lake: Lake, dates: Sequence[date]) -> dict[str, pa.Table]:
+    """Facts of the days around a window that are not in it. dates: sorted, of the window."""
+    inside = set(dates)
+    near = [
+        one
+        for one in lake.dates("sales")
+        if dates[0] - UPLOADED_WITHIN <= one <= dates[-1] + UPLOADED_WITHIN and one not in inside
+    ]
+    return span_facts(lake, near) if near else {name: TABLES[name].empty_table() for name in TABLES}
+
+
+def agreed_days(facts: DayFacts, listed: Listings, way: Way) -> Agreed:
+    """Store-days whose sets are equal, found one way or the other."""
+    asked = {
+        place: found.get(one.business_date, ())
+        for place, one in enumerate(facts.days)
+        if (found := listed[one.store]) is not None
+    }
+    return agreed(facts, asked, way)
 
 
 @dataclass(frozen=True)
 class Window:
-    """Some dates of the span: what we hold of them and what the sources list."""
+    """Some dates of the span: what we hold of them and what the sources list.
+
+    way: how sets are compared.
+    """
 
     deps: CloseDeps
+    dates: Sequence[date]
     whole: Mapping[str, pa.Table]
     facts: DayFacts
     booked: Mapping[tuple[str, date], Sequence[JournalEntry]]
-    listed: Mapping[str, Mapping[date, Sequence[Listed]] | None]
+    listed: Listings
     quarantined: frozenset[str]
     over_returned: Mapping[tuple[str, date], Sequence[Break]]
     custody_gaps: Mapping[tuple[str, date], Sequence[journal.EntryFinding]]
+    way: Way = compare
 
     @cached_property
     def places(self) -> dict[tuple[str, date], int]:
         return {(one.store, one.business_date): n for n, one in enumerate(self.facts.days)}
 
     @cached_property
-    def sides(self) -> Sides:
-        return sides(self.facts)
+    def agreed(self) -> Agreed:
+        """Store-days whose sets are equal."""
+        return agreed_days(self.facts, self.listed, self.way)
 
     @cached_property
     def entries(self) -> list[journal.DayEntries]:
@@ -65,8 +109,14 @@ class Window:
 
     @cached_property
     def by_store(self) -> dict[str, dict[str, pa.Table]]:
-        """Sales and tenders of each store over all dates of the window."""
-        return split({name: self.whole[name] for name in ("sales", "tenders")})
+        """Sales and tenders of each store over all dates of the window, and those around it.
+
+        A sale taken offline is listed by its source on the day it was uploaded (R-2.5): it must be
+        known there, also when its own day is in no window or in another.
+        """
+        near = near_facts(self.deps.conform.lake, self.dates)
+        tables = ("sales", "tenders")
+        return split({name: pa.concat_tables([self.whole[name], near[name]]) for name in tables})
 
     def control(self, store: Store, business_date: date) -> Control:
         listed = self.listed[store.store]
@@ -87,10 +137,11 @@ class Window:
         key = (store.store, control.scope.business_date)
         place = self.places.get(key)
         over = self.over_returned.get(key, ())
-        held = self.sides.sales[place] if place is not None else {}
-        records = agreed_records(control, held)
-        totals = agreed_totals(control, held) if records and not over else None
-        tenders = agreed_tenders(self.sides, place) if place is not None else None
+        records = totals = tenders = None
+        if place is not None:
+            records = green("L1", self.agreed.records.get(place))
+            totals = None if over else green("L2", self.agreed.totals.get(place))
+            tenders = green("L3", self.agreed.tenders.get(place))
         is_asked = store.source in self.deps.pos
         day = None
         if not (records and totals and (tenders or not is_asked)):

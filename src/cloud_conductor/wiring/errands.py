@@ -41,7 +41,7 @@ def _is_alone(house: House) -> Iterator[bool]:
 
 
 def run(house: House, what: Errand, dates: Sequence[date] = (), tell: Progress = str) -> None:
-    """Sweep, close or reconcile now, and return when it is done."""
+    """Sweep, close, reconcile or check the digests now, and return when it is done."""
     wanted: Sequence[date | None] = dates or [None]
     with _is_alone(house) as alone:
         if alone and what == "close" and dates:
@@ -102,6 +102,8 @@ def _here(house: House, what: Errand, business_date: date | None) -> None:
     score = house.score
     if what == "sweep":
         score.sweep()
+    elif what == "crosscheck":
+        score.crosscheck()
     elif business_date is None:
         raise Transient(f"{what} needs a business date", hint=f"conductor run {what} --date DATE")
     elif what == "close":

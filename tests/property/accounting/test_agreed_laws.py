@@ -5,18 +5,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from cloud_conductor.accounting.agreed import (
-    agreed_records,
-    agreed_tenders,
-    agreed_totals,
-    sides,
-)
+from cloud_conductor.accounting.agreed import agreed, green
 from cloud_conductor.accounting.breaks import Scope
-from cloud_conductor.accounting.facts import DayFacts
+from cloud_conductor.accounting.digests import compare, exactly
+from cloud_conductor.accounting.facts import DayFacts, StoreDay
 from cloud_conductor.accounting.level_ledger import Booked, LedgerSide, compare_ledger
 from cloud_conductor.accounting.level_payouts import bank_index
 from cloud_conductor.accounting.level_sales import Control, compare_records, compare_totals
@@ -30,6 +26,7 @@ from cloud_conductor.testing import golden_day as golden
 from cloud_conductor.testing.small_day import Basket, Line, Tender, small_tables
 
 START = date(2026, 11, 1)
+CHILDREN = ("sale_lines", "sale_services", "sale_taxes")
 NOON = datetime(2026, 11, 21, 17, tzinfo=UTC)
 SCOPE = Scope(store=golden.STORE.store, business_date=golden.DAY, currency="USD")
 
@@ -63,32 +60,52 @@ def a_listing(draw, sales: pa.Table) -> list[Listed]:
     return rows
 
 
-@settings(max_examples=40, deadline=None)
+DAYS = (golden.DAY, golden.DAY + timedelta(days=1))
+
+
+@settings(max_examples=60)
 @given(st.data())
 def test_a_store_day_whose_sets_are_equal_is_as_green_as_its_records(data):
-    names = data.draw(st.lists(st.sampled_from("abcd"), max_size=3, unique=True))
-    tables = small_tables([data.draw(a_basket(name)) for name in names])
-    sales = tables["sales"]
-    for column, value in (("store", SCOPE.store), ("business_date", SCOPE.business_date)):
-        tables = {name: _filled(table, column, value) for name, table in tables.items()}
-    sales = tables["sales"]
-    facts = DayFacts.of(golden.STORE, golden.DAY, tables)
-    control = Control(
-        scope=SCOPE,
-        interval=golden.STORE.day_interval(golden.DAY),
-        rows=data.draw(a_listing(sales)),
-    )
-    found = sides(facts)
-    records = agreed_records(control, found.sales[0])
-    if records is not None:
-        assert records == compare_records(control, sales)
-        totals = agreed_totals(control, found.sales[0])
-        if totals is not None:
-            assert totals == compare_totals(control, sales, tables)
-    tenders = agreed_tenders(found, 0)
-    if tenders is not None:
-        named = facts.of_closed_sales(facts.sale_tenders)
-        assert tenders == compare_tenders(SCOPE, named, tables["tenders"])
+    """Whichever way the sets were compared; a payment may be held on both days (D04)."""
+    by_day, listed = [], {}
+    for place, day in enumerate(DAYS):
+        names = data.draw(st.lists(st.sampled_from("abcd"), max_size=3, unique=True))
+        own = small_tables([data.draw(a_basket(f"{name}{place}")) for name in names])
+        listed[place] = data.draw(a_listing(own["sales"]))
+        twice = data.draw(st.sampled_from([[], [], [own], by_day[:1]]))
+        own["tenders"] = pa.concat_tables([own["tenders"], *(one["tenders"][:1] for one in twice)])
+        for column, value in (("store", SCOPE.store), ("business_date", day)):
+            own = {name: _filled(table, column, value) for name, table in own.items()}
+        by_day.append(own)
+    whole = {name: pa.concat_tables([own[name] for own in by_day]) for name in by_day[0]}
+    facts = DayFacts.of_span([StoreDay.of(golden.STORE, day) for day in DAYS], whole)
+    found = agreed(facts, listed, compare)
+    assert not found.differing(agreed(facts, listed, exactly))
+    for place, day in enumerate(DAYS):
+        scope = replace(SCOPE, business_date=day)
+        interval = golden.STORE.day_interval(day)
+        control = Control(scope=scope, interval=interval, rows=listed[place])
+        own = facts.of_day(place)
+        children = {name: getattr(own, name) for name in CHILDREN}
+        named = own.of_closed_sales(own.sale_tenders)
+        for level, pairs, one_by_one in (
+            ("L1", found.records, compare_records(control, whole["sales"])),
+            ("L2", found.totals, compare_totals(control, own.sales, children)),
+            ("L3", found.tenders, compare_tenders(scope, named, whole["tenders"])),
+        ):
+            event(f"{level} {'agreed' if place in pairs else one_by_one.state}")
+            if place in pairs:
+                assert green(level, pairs[place]) == one_by_one
+
+
+def test_a_store_day_that_could_not_be_asked_agrees_in_its_payments_alone():
+    tables = small_tables([Basket(sale_id="a", lines=(Line(gross=1, cost=1),), tenders=())])
+    days = {name: _filled(table, "business_date", golden.DAY) for name, table in tables.items()}
+    whole = {name: _filled(table, "store", SCOPE.store) for name, table in days.items()}
+    facts = DayFacts.of_span([StoreDay.of(golden.STORE, golden.DAY)], whole)
+    found = agreed(facts, {}, compare)
+    assert (found.records, found.totals, found.tenders) == ({}, {}, {0: 0})
+    assert green("L1", found.records.get(0)) is None
 
 
 def _filled(table: pa.Table, column: str, value: object) -> pa.Table:

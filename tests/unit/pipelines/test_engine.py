@@ -35,6 +35,7 @@ class Played:
     state_dir: Path
     done: list[str] = field(default_factory=list)
     due: list[date] = field(default_factory=list)
+    fails: list[str] = field(default_factory=list)
 
     @property
     def score(self) -> Score:
@@ -45,9 +46,11 @@ class Played:
             due_reconciles=lambda _now: [],
             close=lambda day: self._note(f"close {day}"),
             reconcile=lambda day: self._note(f"reconcile {day}"),
+            crosscheck=lambda: self._note("crosscheck"),
         )
 
     def _note(self, what: str) -> dict[str, str | int]:
+        assert what not in self.fails, "the digests lied"
         self.done.append(what)
         return {"done": what}
 
@@ -161,10 +164,28 @@ def test_what_is_due_is_handed_out_once_per_interval(running: Played):
     times = Times(sweep_s=60.0, close_s=60.0)
     for second in (0, 1, 59):
         run_due(running.score, times, NOON + timedelta(seconds=second))
-    until(lambda: len(running.done) == 2)
-    assert sorted(running.done) == [f"close {DAY}", "sweep"]
+    until(lambda: len(running.done) == 3)
+    assert sorted(running.done) == [f"close {DAY}", "crosscheck", "sweep"]
     run_due(running.score, times, NOON + timedelta(seconds=60))
-    until(lambda: len(running.done) == 4)
+    until(lambda: len(running.done) == 5)
+    run_due(running.score, times, NOON + timedelta(days=1))
+    until(lambda: running.done.count("crosscheck") == 2)
+
+
+def test_a_pipeline_that_failed_is_named_until_it_succeeds(running: Played):
+    """However often others ran since: a nightly check fails once a day, a sweep runs every minute."""
+    engine = running.deps.engine
+    assert pipelines.failed_now(engine) == []
+    running.fails.append("crosscheck")
+    pipelines.hand_over(engine, "crosscheck", None, NOON)
+    until(lambda: [one.name for one in pipelines.failed_now(engine)] == ["crosscheck"])
+    assert "the digests lied" in pipelines.failed_now(engine)[0].error
+    pipelines.hand_over(engine, "sweep", None, NOON)
+    until(lambda: "sweep" in running.done)
+    assert [one.name for one in pipelines.failed_now(engine)] == ["crosscheck"]
+    running.fails.clear()
+    pipelines.hand_over(engine, "crosscheck", None, NOON + timedelta(days=1))
+    until(lambda: pipelines.failed_now(engine) == [])
 
 
 def test_the_loop_asks_what_is_due_once_per_interval(played: Played):
@@ -177,6 +198,7 @@ def test_the_loop_asks_what_is_due_once_per_interval(played: Played):
         due_reconciles=lambda _now: [],
         close=lambda _day: {},
         reconcile=lambda _day: {},
+        crosscheck=dict,
     )
     times = Times(tick_s=0.01, sweep_s=1e6, close_s=1e6, reconcile_s=1e6)
     scheduler = pipelines.start(score, state_dir=played.state_dir, times=times)

@@ -71,6 +71,7 @@ def test_a_stopping_scheduler_keeps_its_lock_until_the_step_in_hand_has_ended(
         due_reconciles=lambda _now: [],
         close=lambda _date: {},
         reconcile=lambda _date: {},
+        crosscheck=dict,
     )
     scheduler = engine.start(score, state_dir=tmp_path)
     assert begun.wait(WAIT_S)
@@ -103,6 +104,7 @@ def test_waiting_for_a_scheduler_that_is_gone_ends_with_an_error_that_says_so(
         due_reconciles=lambda _now: [],
         close=lambda _date: {},
         reconcile=lambda _date: {},
+        crosscheck=dict,
     )
     engine.start(score, state_dir=tmp_path, loop=False).stop()
     name = engine.hand_over(database, "sweep", None, SystemClock().now())

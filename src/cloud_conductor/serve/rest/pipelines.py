@@ -36,7 +36,6 @@ from cloud_conductor.state.screens import Within
 DATES_MAX = 31
 BACKFILL_DAYS_MAX = 400
 DAYS_SHOWN_MAX = 5_000
-PLAYED = ("sweep", "close", "post", "reconcile")
 State = Literal["queued", "running", "ok", "failed"]
 STATES: dict[str, State] = {
     "ENQUEUED": "queued",
@@ -50,7 +49,7 @@ STATUSES = {
     "ok": ("SUCCESS",),
     "failed": engine.ENDED_BADLY,
 }
-Played = Literal["sweep", "close", "post", "reconcile"]
+Played = Literal["sweep", "close", "post", "reconcile", "crosscheck"]
 
 
 class RunsChosen(Params, frozen=True, kw_only=True):
@@ -152,6 +151,7 @@ TITLES = {
     "close": "Facts to journal entries",
     "post": "Entries to the ledger",
     "reconcile": "Compare six levels",
+    "crosscheck": "Check the digests by a full join",
 }
 READS = {
     "sweep": ["sources"],
@@ -162,6 +162,7 @@ READS = {
     "close": ["facts"],
     "post": ["entries"],
     "reconcile": ["sources", "facts", "entries", "ledger"],
+    "crosscheck": ["sources", "facts"],
 }
 WRITES = {
     "sweep": ["event log"],
@@ -172,6 +173,7 @@ WRITES = {
     "close": ["entries"],
     "post": ["ledger"],
     "reconcile": ["breaks"],
+    "crosscheck": [],
 }
 
 
@@ -183,10 +185,11 @@ def pipelines(ask: Ask, _params: Nothing) -> Pipelines:
         "sweep": times.sweep_s,
         "close": times.close_s,
         "reconcile": times.reconcile_s,
+        "crosscheck": times.crosscheck_s,
         "post": 1.0,
     }
     found = []
-    for name in PLAYED:
+    for name in engine.PLAYED:
         runs = engine.recent_runs(desk.books, names=[name], limit=20)
         newest = runs[0] if runs else None
         good = next((run for run in runs if run.status == "SUCCESS"), None)
