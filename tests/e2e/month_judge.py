@@ -66,7 +66,11 @@ def judged(number: int, *, days: int = 30, stores: int = 2) -> dict[str, Any]:
         wrong += month.wrong
         outcome = month.again(month.town.reconcile)
         found, missed = unexpected(outcome, truth)
-        wrong += [f"not planted: {one}" for one in sorted(found)]
+        said = {
+            (one.code, one.store, one.business_date.isoformat()): one.message
+            for one in outcome.breaks
+        }
+        wrong += [f"not planted: {one}: {said[one]}" for one in sorted(found)]
         wrong += [f"not found: {one}" for one in sorted(missed)]
         wrong += [f"D15: {outcome.unexplained_minor}"] if outcome.unexplained_minor else []
         try:

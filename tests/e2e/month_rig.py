@@ -86,7 +86,8 @@ drop = ["Safe drop*"]
 RUNS_MAX = 8
 APPLICATION = "a-chain's-application"
 TOKEN = 'token = "env:SQUARE_TOKEN"'
-OAUTH_PKCE = """client_id = "env:SQUARE_CLIENT_ID"
+OAUTH_PKCE = """receipts = '(?P<register>[A-Z0-9]+)-(?P<number>[0-9]+)'
+client_id = "env:SQUARE_CLIENT_ID"
 refresh_token = "env:SQUARE_REFRESH_TOKEN"
 """
 OAUTH = OAUTH_PKCE + 'client_secret = "env:SQUARE_CLIENT_SECRET"'

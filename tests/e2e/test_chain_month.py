@@ -19,7 +19,14 @@ from month_rig import (
 from cloud_conductor.sandbox.scenario.retail.play import Season
 from cloud_conductor.sandbox.scenario.retail.stories import FLOWS
 
-BREAKING = ("double_charge", "offline_declined", "float_missing", "uncounted_shift")
+BREAKING = (
+    "double_charge",
+    "offline_declined",
+    "float_missing",
+    "uncounted_shift",
+    "receipt_lost",
+    "receipt_late",
+)
 """Flows that leave a break on purpose."""
 CASH_BACK = ("return_for_cash", "return_without_receipt", "refund_without_order", "paid_in")
 """Flows that may leave a drawer with less than its float, which is a break (R-8.2)."""
@@ -57,6 +64,8 @@ def test_days_with_all_faults_on_equal_their_truth(number: int):
     told = judged(number, days=12)
     assert told["wrong"] == []
     assert told["webhooks"]["lost"], "the storm lost some"
+    assert told["square_faults"]["drift"]
+    assert told["square_faults"]["expire_token"]
 
 
 def test_nothing_is_found_where_nothing_was_planted_whatever_happens_on_the_way(tmp_path: Path):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_rig import SOURCE, FaultTown, open_faulty
+from fault_rig import FIRST_DAY, SOURCE, FaultTown, open_faulty
 
 from cloud_conductor.cli.status import facts
 from cloud_conductor.ingest import flow as ingest
@@ -124,6 +124,10 @@ def test_gaps_in_receipt_numbers_are_named_until_they_are_filled(tmp_path: Path)
         kept = town.seller.state.table("orders").pop(held_back)
         ingest.run_sweeps(deps, deps.clock.now())
         run_watch(deps)
+        town.close_due()
+        (found,) = [one for one in town.reconcile().breaks if one.code == "D13"]
+        assert (found.level, found.business_date, found.is_explained) == ("L2", FIRST_DAY, False)
+        assert "receipts 4 never came" in found.message
         (gap,) = receipt_gaps(town.house.worker)
         assert (gap.register, gap.first, gap.last, gap.count) == ("R1", 4, 4, 1)
         assert any("D13" in line and "R1" in line for line in facts(town.house)["needs_you"])
@@ -131,6 +135,7 @@ def test_gaps_in_receipt_numbers_are_named_until_they_are_filled(tmp_path: Path)
         town.read_again()  # the sweep is past it: a backfill fills the gap
         run_watch(deps)
         assert receipt_gaps(town.house.worker) == []
+        assert [one for one in town.reconcile().breaks if one.code == "D13"] == []
 
 
 DRIFTS: dict[str, tuple[dict[str, Any], str, str]] = {

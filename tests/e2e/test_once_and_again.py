@@ -147,6 +147,8 @@ def test_a_late_offline_sale_makes_a_delta_of_its_day(town: Town):
         (DAY.isoformat(), DAY.isoformat())
     }
     assert Ledger(town.ledger()).balance(CLEARING) == 0
+    (uploaded,) = town.reconcile([date(2026, 11, 23)]).breaks  # alone: its own day is not read
+    assert (uploaded.code, uploaded.level, uploaded.is_explained) == ("D05", "L1", True)
     outcome = town.reconcile()
     assert open_breaks(outcome) == set()
     assert outcome.is_green

@@ -7,7 +7,7 @@ minor units, debits positive. Truth: schema `sandbox.truth/v2`.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -163,7 +163,7 @@ class Paid:
 
 
 class Book:
-    """The truth of one seller, filled while it is played."""
+    """The truth of one seller, filled while it is played. now: what its clock says."""
 
     def __init__(self, stores: Iterable[StoreMeant]) -> None:
         """Open an empty book for these stores."""
@@ -171,6 +171,8 @@ class Book:
         self.breaks: set[tuple[str, str, str]] = set()
         self.told: dict[str, int] = defaultdict(int)
         self.stock: dict[tuple[str, str], int] = defaultdict(int)
+        self.now = datetime.min.replace(tzinfo=UTC)
+        self._receipts: dict[str, dict[int, date]] = defaultdict(dict)
         self._slips: dict[tuple[str, date], list[Slip]] = defaultdict(list)
         self._counts: dict[tuple[str, date], list[Count]] = defaultdict(list)
         self._paid: dict[tuple[str, date], list[Paid]] = defaultdict(list)
@@ -201,6 +203,19 @@ class Book:
         """Note a break that must be found open, because a story made it (R-14.4)."""
         self.breaks.add((code, store, day.isoformat()))
 
+    def receipt(self, store: str, number: int) -> None:
+        """Note that the order with this receipt number is made now."""
+        self._receipts[store][number] = self.day(store, self.now)
+
+    def _gaps(self) -> set[tuple[str, str, str]]:
+        """Numbers that were printed and never came, on the day of the next one that did (D13)."""
+        return {
+            ("D13", store, told[number].isoformat())
+            for store, told in self._receipts.items()
+            for number in told
+            if number > min(told) and number - 1 not in told
+        }
+
     def truth(self, **more: Any) -> Json:
         """Give all that was meant: store-days in order of store and date."""
         keys = sorted(self._slips.keys() | self._counts.keys() | self._paid.keys())
@@ -221,7 +236,7 @@ class Book:
                 for one in some
                 if one.bag_minor > 0
             ],
-            "breaks": sorted(self.breaks),
+            "breaks": sorted(self.breaks | self._gaps()),
             "flows": dict(sorted(self.told.items())),
             "stock": [
                 {"store": store, "sku": sku, "units": units}

@@ -131,6 +131,7 @@ class Game:
         while self._heap and (until is None or self._heap[0][0] < until):
             at, _, story = heapq.heappop(self._heap)
             self._set_clock(at)
+            self.book.now = at
             self._push(story)
         if until is not None:
             self._set_clock(until)

@@ -65,6 +65,24 @@ def ordinary(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
     yield from ()
 
 
+@flow(0.03, "D13", "`reference_id` of the next order is one too high")
+def receipt_lost(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
+    """A receipt was printed and its sale never comes: its number stays missing."""
+    till.print_receipt()
+    yield from ()
+
+
+@flow(0.06, "D13", "order with a `reference_id` below those before it")
+def receipt_late(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
+    """A receipt is printed and its sale is rung up days later: its number is missing till then."""
+    number = till.print_receipt()
+    later = till.hours.later(at, day, rng, (1, 12))
+    if later is not None:
+        yield later
+        ticket = till.order(rng, till.basket(rng), receipt=number)
+        till.ring(later, till.pay_all(ticket, "card", later))
+
+
 @flow(0.25, "R-4.1, R-4.2", "line and order discounts, percentages and amounts, on one order")
 def several_discounts(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
     """Four discounts on one basket; one is larger than its line."""

@@ -104,6 +104,7 @@ class Till:
     left: dict[str, int | None] = field(default_factory=dict)
     balance: list[Owed] = field(default_factory=list)
     writes: int = 0
+    receipts: int = 0
 
     @property
     def store(self) -> str:
@@ -158,10 +159,19 @@ class Till:
         *,
         returns: Sequence[Json] = (),
         back: Sequence[Back] = (),
+        receipt: int = 0,
     ) -> Ticket:
-        """Open an order; Square must come to the bill's total less what comes back."""
+        """Open an order; Square must come to the bill's total less what comes back.
+
+        receipt: a number printed before; else the next one.
+        """
         bill = work_out(lines, cuts, charges)
-        order: Json = {"location_id": self.location_id}
+        number = receipt or self.print_receipt()
+        self.book.receipt(self.store, number)
+        order: Json = {
+            "location_id": self.location_id,
+            "reference_id": f"{self.store}-{number}",
+        }
         if lines:
             order["line_items"] = [self._line_item(at, one) for at, one in enumerate(lines)]
         taxes = [tax for line in lines for tax in line.taxes]
@@ -184,6 +194,11 @@ class Till:
             made = self._reward(made["id"])
         self.agree(made, bill.total_minor - sum(one.total_minor for one in back))
         return Ticket(made, bill)
+
+    def print_receipt(self) -> int:
+        """The next receipt number of the store."""
+        self.receipts += 1
+        return self.receipts
 
     def agree(self, order: Json, due: int) -> None:
         """Raise Disagreement unless this is due on an order."""
