@@ -42,8 +42,9 @@ URL = "https://cc.example.com/hooks/square"
 KEY = b"bench-key"
 VARIANTS = ("ours", "fastapi", "nothing")
 CONNECTIONS = (1, 128)
-REQUESTS_PER_SECOND_MAX = 30_000
+REQUESTS_PER_SECOND_MAX = 40_000
 PADDING = "x" * 380
+SHED_PAUSE_S = 0.05
 
 
 def body() -> bytes:
@@ -182,9 +183,16 @@ def serve(variant: str, folder: str) -> None:
 class Sender(asyncio.Protocol):
     """One keep-alive connection: send, wait for the whole answer, send the next."""
 
-    def __init__(self, requests: list[bytes], waits_s: list[float], until: list[float]) -> None:
+    def __init__(
+        self,
+        requests: list[bytes],
+        waits_s: list[float],
+        shed: list[int],
+        until: list[float],
+    ) -> None:
         self._requests = requests
         self._waits_s = waits_s
+        self._shed = shed
         self._until = until
         self._sent_at = 0.0
         self._answer = b""
@@ -204,10 +212,15 @@ class Sender(asyncio.Protocol):
         self._transport.write(self._requests.pop())
 
     def data_received(self, data: bytes) -> None:
-        """Head and body may come apart; anything but a 200 ends the bench."""
+        """Head and body may come apart; a 503 is counted and sent again; another ends the bench."""
         self._answer += data
         head, end, body = self._answer.partition(b"\r\n\r\n")
         if not end or len(body) < int(head.lower().partition(b"content-length: ")[2].split()[0]):
+            return
+        if self._answer.startswith(b"HTTP/1.1 503"):
+            self._answer = b""
+            self._shed.append(1)
+            asyncio.get_running_loop().call_later(SHED_PAUSE_S, self.send)
             return
         if not self._answer.startswith(b"HTTP/1.1 200"):
             self.done.set_exception(RuntimeError(self._answer[:200].decode("latin-1")))
@@ -228,12 +241,13 @@ def load(port: int, connections: int, seconds: float) -> None:
 
     async def run() -> dict[str, float]:
         waits_s: list[float] = []
+        shed: list[int] = []
         until = [0.0]
         loop = asyncio.get_running_loop()
         senders = []
         for _ in range(connections):
             _, sender = await loop.create_connection(
-                lambda: Sender(requests, waits_s, until), "127.0.0.1", port
+                lambda: Sender(requests, waits_s, shed, until), "127.0.0.1", port
             )
             senders.append(sender)
         start = time.perf_counter()
@@ -245,6 +259,7 @@ def load(port: int, connections: int, seconds: float) -> None:
         return {
             "answers": len(waits_s),
             "rate": len(waits_s) / took_s,
+            "shed": len(shed),
             "p50_ms": 1e3 * percentile(waits_s, 0.5),
             "p99_ms": 1e3 * percentile(waits_s, 0.99),
         }
@@ -315,7 +330,7 @@ def tell(measured: list[dict[str, float]], waits: dict[str, list[dict[str, float
     figures: dict[str, Any] = {}
     for name in measured[0]:
         figures[f"{name}: requests/s"] = middle(measured, name)
-        for key in ("p50_ms", "p99_ms", "cpu_us"):
+        for key in ("p50_ms", "p99_ms", "cpu_us", "shed"):
             figures[f"{name}: {key}"] = middle(waits[name], key)
     for connections in CONNECTIONS:
         ours = f"ours x{connections}"

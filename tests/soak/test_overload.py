@@ -9,12 +9,13 @@ import os
 from pathlib import Path
 
 import pytest
+import uvloop
 from overload_rig import Waits, press, serve
 from recording import recorded
 
 from cloud_conductor.adapters.log.sqlite import SqliteLog
 
-TAKEN_MS_P99_MAX = 100.0
+ANSWER_MS_P99_MAX = 100.0
 
 
 def overload(folder: Path, *, senders: int, seconds: float) -> dict[str, object]:
@@ -27,7 +28,8 @@ def overload(folder: Path, *, senders: int, seconds: float) -> dict[str, object]
     waits = Waits()
     try:
         assert ours.poll(60), "the intake starts"
-        asyncio.run(press(ours.recv(), senders=senders, seconds=seconds, waits=waits))
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(press(ours.recv(), senders=senders, seconds=seconds, waits=waits))
     finally:
         process.terminate()
         process.join(30)
@@ -57,4 +59,4 @@ def test_a_minute_beyond_capacity(tmp_path: Path) -> None:
         facts.update(overload(tmp_path, senders=1_500, seconds=60.0))
         facts.save()
         assert facts["shed"]
-        assert not idle or facts["taken_ms_p99"] <= TAKEN_MS_P99_MAX
+        assert not idle or facts["answer_ms_p99"] <= ANSWER_MS_P99_MAX

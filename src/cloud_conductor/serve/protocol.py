@@ -11,6 +11,7 @@ answered is the same byte for byte (tests/contract/test_two_doors).
 import logging
 from asyncio import TimerHandle, Transport
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import msgspec
@@ -232,6 +233,7 @@ class _Webhook:
         connection.on_response_complete()
 
 
+@lru_cache(maxsize=256)
 def _written(reply: Reply, *, is_last: bool) -> bytes:
     """A reply as uvicorn would write it."""
     headers = [(b"content-length", b"0")] if reply is TAKEN else reply.all_headers
