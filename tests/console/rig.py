@@ -12,13 +12,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
+from cloud_conductor.cli.demo_console import Shop
+from cloud_conductor.cli.rehearsal import SQUARE_TOKEN
 from cloud_conductor.wiring.house import open_house
 from cloud_conductor.wiring.query import run_query
 
@@ -27,8 +30,10 @@ FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-START_S_MAX = 180.0
+START_S_MAX = 300.0
 WAIT_S_MAX = 60.0
+TABS_MAX = 200
+expect.set_options(timeout=WAIT_S_MAX * 1_000)
 
 
 def chromium() -> str:
@@ -46,6 +51,50 @@ def browser() -> Iterator[Browser]:
         opened = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
         yield opened
         opened.close()
+
+
+@dataclass
+class Stage:
+    """Where a demo's simulators are."""
+
+    square: str
+    xero: str
+
+
+@dataclass
+class Cashier:
+    """A cashier who tries again when the till's network fails."""
+
+    shop: Shop
+    square: str
+
+    def sell_through(self) -> None:
+        """One sale, however often it takes."""
+        self._open()
+        self._again(self.shop.sell)
+
+    def sell_late(self, day: str, now: str) -> None:
+        """One sale of the evening of a day that is over."""
+        self._open()
+        self.shop.run_clocks(datetime.fromisoformat(f"{day}T21:30:00+00:00"))
+        self._again(self.shop.sell)
+        self.shop.run_clocks(datetime.fromisoformat(now))
+
+    def _open(self) -> None:
+        def places() -> Any:
+            headers = {"Authorization": f"Bearer {SQUARE_TOKEN}"}
+            return httpx.get(f"{self.square}/v2/locations", headers=headers, timeout=60)
+
+        found = self._again(lambda: places().raise_for_status().json()["locations"][0]["id"])
+        self._again(lambda: self.shop.open_at(found))
+
+    def _again(self, act: Callable[[], Any]) -> Any:
+        deadline = time.monotonic() + WAIT_S_MAX
+        while True:
+            try:
+                return act()
+            except httpx.HTTPError:
+                assert time.monotonic() < deadline, "the till sold nothing"
 
 
 @dataclass
@@ -83,6 +132,14 @@ class Demo:
     def gateway_pid(self) -> int:
         facts = json.loads((self.folder / ".conductor" / "run" / "gateway.json").read_text())
         return int(facts["pid"])
+
+    @contextmanager
+    def cashier(self) -> "Iterator[Cashier]":
+        """Somebody at the till of the demo's store."""
+        about = json.loads((self.folder / ".conductor" / "run" / "demo.json").read_text())
+        stage = Stage(about["square_url"], about["xero_url"])
+        with Shop(stage) as shop:  # type: ignore[arg-type]
+            yield Cashier(shop, self.square)
 
     def switch(self, name: str, *, on: bool) -> None:
         """A switch of the panel at the simulated seller."""
@@ -153,3 +210,42 @@ def watched(page: Page) -> list[str]:
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: wrong.append(str(error)))
     return wrong
+
+
+def settle(page: Page) -> None:
+    """The page is drawn, and its stream has told the machine's state."""
+    expect(page.locator("h1")).to_be_visible()
+    expect(page.get_by_text(re.compile("^Live"), exact=False).first).to_be_visible()
+    expect(
+        page.get_by_text(re.compile(r"^(Waiting for|Comparing|Following|Looking)"))
+    ).to_have_count(0)
+
+
+def tab_to(page: Page, wanted: Locator) -> None:
+    """Press Tab until the wanted element has the focus."""
+    expect(wanted).to_be_visible()
+    for _ in range(TABS_MAX):
+        if wanted.evaluate("node => node === document.activeElement"):
+            return
+        page.keyboard.press("Tab")
+    pytest.fail(f"{wanted} is not reached by keyboard")
+
+
+def press(page: Page, wanted: Locator, key: str = "Enter") -> None:
+    tab_to(page, wanted)
+    page.keyboard.press(key)
+
+
+def call(page: Page, method: str, path: str, body: Any = None) -> Any:
+    """An act or a question of whoever is signed in, through the page's own session."""
+    told = page.evaluate(
+        """async ([method, path, body]) => {
+          const headers = {"content-type": "application/json", "idempotency-key": crypto.randomUUID()};
+          const sent = body === null ? {headers} : {headers, body: JSON.stringify(body)};
+          const answer = await fetch("/api/v1" + path, {method, ...sent});
+          return [answer.status, await answer.text()];
+        }""",
+        [method, path, body],
+    )
+    assert told[0] < 300, told
+    return json.loads(told[1])

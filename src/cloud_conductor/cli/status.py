@@ -71,6 +71,7 @@ def status(config_path: str | None, as_json: bool, watch: bool) -> None:
         )  # fmt: skip
     click.echo(f"store-days  {_counted(now['days'])}")
     click.echo(f"entries     {_counted(now['entries'])}")
+    click.echo(f"live dates  {_counted(now['live_dates'])} (five-minute windows against facts)")
     for line in now["needs_you"]:
         click.echo(f"needs you   {line}")
 
@@ -95,10 +96,10 @@ def facts(house: "House") -> dict[str, Any]:
 
     from cloud_conductor.conform import flow as conform
     from cloud_conductor.ingest import flow_watch as watch
-    from cloud_conductor.pipelines import engine
     from cloud_conductor.serve.supervisor import ROLES, announced
     from cloud_conductor.state import accounting as books
     from cloud_conductor.state import ingest as feeds
+    from cloud_conductor.state import proofs
     from cloud_conductor.wiring.errands import entry_states
 
     counts = {
@@ -110,19 +111,15 @@ def facts(house: "House") -> dict[str, Any]:
         breaks = Counter(
             row.code for row in books.current_breaks(connection, states=("open", "assigned"))
         )
+    with house.worker.connect() as connection:
+        live_dates = Counter(one.state for one in proofs.proofs(connection))
     entries = entry_states(house)
-    needs = [
-        f"{entries[state]} {state} entries: conductor journals list --state {state}"
-        for state in ("draft", "blocked", "rejected", "dead")
-        if entries.get(state)
-    ]
+    needs = _of_entries(entries)
     held = sum(count["quarantined"] for count in counts.values())
     needs += [f"{held} quarantined records: conductor quarantine list"] if held else []
     needs += [f"{number} breaks {code}: conductor reconcile" for code, number in breaks.items()]
     needs += _of_configuration(house)
-    needs += [
-        f"{run.name} failed: {run.error or run.status}" for run in engine.failed_now(house.books)
-    ]
+    needs += _of_runs(house)
     connections = watch.deliveries(house.worker, house.clock.now())
     needs += _of_connections(house, connections)
     return {
@@ -148,9 +145,27 @@ def facts(house: "House") -> dict[str, Any]:
         ],
         "days": dict(days),
         "entries": entries,
+        "live_dates": dict(live_dates),
         "breaks": dict(breaks),
         "needs_you": needs,
     }
+
+
+def _of_runs(house: "House") -> list[str]:
+    """Pipelines whose newest run failed."""
+    from cloud_conductor.pipelines import engine
+
+    found = engine.failed_now(house.books)
+    return [f"{run.name} failed: {run.error or run.status}" for run in found]
+
+
+def _of_entries(entries: dict[str, int]) -> list[str]:
+    """Entries that wait for somebody, by state."""
+    return [
+        f"{entries[state]} {state} entries: conductor journals list --state {state}"
+        for state in ("draft", "blocked", "rejected", "dead")
+        if entries.get(state)
+    ]
 
 
 def _of_configuration(house: "House") -> list[str]:

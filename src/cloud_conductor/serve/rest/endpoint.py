@@ -146,6 +146,11 @@ def page_of(
     return Page(shown, cursor(*key(shown[-1])) if more else None)
 
 
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 record`, `2 records`."""
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+
+
 def instant(us: int | None) -> datetime | None:
     """Aware UTC of microseconds since 1970."""
     return None if us is None else EPOCH + timedelta(microseconds=us)

@@ -39,6 +39,7 @@ from cloud_conductor.wiring import figures
 
 DATES_SHOWN = 7
 EVERY_STORE = "*"
+UNPOSTED = ("draft", "blocked", "approved", "pending", "rejected")
 _LEVEL = msgspec.json.Decoder(LevelResult)
 BreakState = Literal["open", "assigned", "proposed", "auto_explained", "resolved", "verified"]
 
@@ -454,6 +455,11 @@ def _equation(
         for row in breaks
         if row.effect_minor and row.state in screens.LIVE_BREAKS
     ]
+    waiting = [row for row in rows if row.state in UNPOSTED and row.kind == "SALES"]
+    if not any(one.code == "D01" for one in coded):
+        coded += [
+            Coded("D01", f"{row.name} waits: {row.state}", collected(row.entry)) for row in waiting
+        ]
     if not posted:
         coded = coded or [Coded("D01", "nothing of this day is posted yet", day.control_minor)]
     left = day.control_minor - ledger_minor - sum(one.effect_minor for one in coded)

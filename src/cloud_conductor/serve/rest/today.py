@@ -10,7 +10,7 @@ import msgspec
 from cloud_conductor.accounting.collected import collected
 from cloud_conductor.serve.desk import Ask, Desk
 from cloud_conductor.serve.rest import status as glance
-from cloud_conductor.serve.rest.endpoint import Endpoint, Scoped, Span, instant
+from cloud_conductor.serve.rest.endpoint import Endpoint, Scoped, Span, counted, instant
 from cloud_conductor.state import alerts as alerting
 from cloud_conductor.state import ingest, inventory, screens
 from cloud_conductor.state import live as windows
@@ -452,38 +452,38 @@ def _needs(ask: Ask, scope: tuple[str, ...], states: dict[str, int]) -> list[Nee
         found.append(Need(row.break_id, "break", "critical", text, 1, act))
     if len(breaks) > 2:
         act = Act("Show all", "break", None, {"state": "open"})
-        text = f"{len(breaks) - 2} more differences between till and ledger"
+        text = f"{counted(len(breaks) - 2, 'more difference')} between till and ledger"
         found.append(Need("breaks", "break", "warning", text, len(breaks) - 2, act))
     found += _journal_needs(states)
     if groups:
         held = sum(one.count for one in groups)
         act = Act("Fix and release", "quarantine", groups[0].group)
-        text = f"{held} records wait in quarantine: {groups[0].message}"
+        text = f"{counted(held, 'record')} in quarantine: {groups[0].message}"
         found.append(Need("quarantine", "quarantine", "warning", text, held, act))
     if stock.unknown:
         act = Act("Map products", "stock", None, {"state": "unknown"})
-        text = f"{stock.unknown} sold products have no SKU yet"
-        found.append(Need("unknown-sku", "stock", "info", text, stock.unknown, act))
+        said = f"{counted(stock.unknown, 'sold product')} without a SKU"
+        found.append(Need("unknown-sku", "stock", "info", said, stock.unknown, act))
     if stock.negative:
         act = Act("Show them", "stock", None, {"state": "negative"})
-        text = f"{stock.negative} SKUs are below zero: a receipt or a count is missing"
+        text = f"{counted(stock.negative, 'SKU')} below zero: a receipt or a count is missing"
         found.append(Need("negative-stock", "stock", "info", text, stock.negative, act))
     return found[:NEEDS_MAX]
 
 
 def _journal_needs(states: dict[str, int]) -> list[Need]:
     told: tuple[tuple[str, str, str, Severity], ...] = (
-        ("draft", "journals wait for approval", "Review and approve", "warning"),
-        ("blocked", "journals are blocked", "See why", "warning"),
-        ("rejected", "journals were refused by the ledger", "See why", "critical"),
-        ("dead", "postings differ from what the ledger holds", "See why", "critical"),
+        ("draft", "to approve", "Review and approve", "warning"),
+        ("blocked", "blocked", "See why", "warning"),
+        ("rejected", "refused by the ledger", "See why", "critical"),
+        ("dead", "not as the ledger holds them", "See why", "critical"),
     )
     return [
         Need(
             f"journals-{state}",
             "journals",
             severity,
-            f"{states[state]} {text}",
+            f"{counted(states[state], 'entry', 'entries')} {text}",
             states[state],
             Act(label, "journals", None, {"state": state}),
         )

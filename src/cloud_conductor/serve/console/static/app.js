@@ -147,7 +147,7 @@ function keep(event) {
   if (event.key === "Escape") early = null;
   else if (event.key === "Backspace") early = early.slice(0, -1);
   else if (event.key.length === 1) early += event.key;
-  else return;
+  else if (event.key !== "Enter") return;
   event.preventDefault();
   event.stopPropagation();
 }

@@ -5,7 +5,7 @@ import { day, hourMinute, money, quantity, sentence, words } from "../lib/format
 import { topics } from "../lib/net.js";
 import { href, place } from "../lib/route.js";
 import { Course, Spark, Windows, slots } from "../ui/chart.js";
-import { Card, Empty, State, Table, Till, zoneOf } from "../ui/kit.js";
+import { Card, Empty, State, Table, Till, Trail, zoneOf } from "../ui/kit.js";
 
 export default function Live() {
   const live = topics.value.live;
@@ -15,15 +15,15 @@ export default function Live() {
     ${live.course ? html`<${Course} told=${live.course} date=${live.business_date} currency=${live.currency} isOver=${live.is_over} store=${place.value.stores[0]} />`
       : html`<p class="note">These stores begin their days apart or take different money. Choose one above to see its day on the band of its weekday.</p>`}
     <${Windows} windows=${live.totals} currency=${live.currency} store=${place.value.stores[0]} isOver=${live.is_over} />
-    <${Stores} rows=${live.stores} isOver=${live.is_over} />
+    <${Stores} rows=${live.stores} date=${live.business_date} isOver=${live.is_over} />
     <${Departments} live=${live} />
     <${Tenders} rows=${live.tenders} currency=${live.currency} />
     ${live.watermark && !live.is_over && html`<p class="note">Windows before ${hourMinute(live.watermark, zoneOf(place.value.stores[0]))} are final. A sale that comes later is taken in, and its window is stated anew.</p>`}
   </${Fragment}>`;
 }
 
-/** @param {{rows: any[], isOver: boolean}} props */
-function Stores({ rows, isOver }) {
+/** @param {{rows: any[], date: string, isOver: boolean}} props */
+function Stores({ rows, date, isOver }) {
   /** @param {any} row */
   const against = (row) => {
     if (row.expected_minor === null || row.expected_minor === undefined) return html`<span class="faint">no history yet</span>`;
@@ -35,7 +35,7 @@ function Stores({ rows, isOver }) {
     <${Table} caption=${isOver ? "Stores against what is usual" : "Stores against what is usual by now"} rows=${rows} id=${(/** @type {any} */ row) => row.store}
       empty=${html`<${Empty} title="No store sells yet" command="conductor status">Live begins with the first signed webhook.</${Empty}>`} columns=${[
         { title: "Store", head: true, cell: (/** @type {any} */ row) => html`<a href=${href({ stores: [row.store] })}>${row.store}</a>` },
-        { title: "Net sales", right: true, cell: (/** @type {any} */ row) => html`${money(row.net_minor, row.currency)} <span class="faint tiny">${row.currency}</span>` },
+        { title: "Net sales", right: true, cell: (/** @type {any} */ row) => html`<${Trail} kind="net_sales" id=${`${row.store}:${date}`}>${money(row.net_minor, row.currency)}</${Trail}> <span class="faint tiny">${row.currency}</span>` },
         { title: isOver ? "Usual" : "Usual by now", right: true, narrow: true, cell: (/** @type {any} */ row) => (row.expected_low_minor === null || row.expected_low_minor === undefined ? "\u2013" : `${money(row.expected_low_minor, row.currency)} to ${money(row.expected_high_minor, row.currency)}`) },
         { title: "Against it", cell: against },
         { title: "Sales", right: true, narrow: true, cell: (/** @type {any} */ row) => row.orders },

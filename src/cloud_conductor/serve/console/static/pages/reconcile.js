@@ -102,7 +102,7 @@ function Breaks({ again }) {
   const [all, setAll] = useState(false);
   const { date } = place.value;
   const question = spanned();
-  const list = useList(`/breaks${question}${all ? "" : `${question ? "&" : "?"}state=open&state=assigned`}`, again);
+  const list = useList(`/breaks${question}${all ? "" : `${question ? "&" : "?"}state=open&state=assigned&state=proposed`}`, again);
   return html`<${Card} title="Breaks" aside=${html`<div class="row" role="group" aria-label="Which breaks"><button type="button" class="button" aria-pressed=${!all} onClick=${() => setAll(false)}>Open</button><button type="button" class="button" aria-pressed=${all} onClick=${() => setAll(true)}>All</button></div>`}>
     ${list.problem ? html`<${Trouble} problem=${list.problem} />` : html`<${Table} caption="Breaks" rows=${list.items} id=${(/** @type {any} */ row) => row.id} selected=${(/** @type {any} */ row) => place.value.trail.at(-1)?.id === row.id}
       empty=${html`<${Empty} title=${all ? "No break was ever found" : "No break is open"}>Each difference gets a code, both sides and an amount.</${Empty}>`} columns=${[
