@@ -4,13 +4,15 @@ A folder's files are made durable by `DeltaLake.sync`; a bucket's are on return.
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
 WHOLE_BYTES_MAX = 1 << 20
+CHUNK = 1_000  # S3 lists and deletes so many at a time
 UNSAFE = frozenset("%[]|^\\")
 
 
@@ -50,6 +52,18 @@ class Place(Protocol):
         """
         ...
 
+    def files(self, name: str) -> Iterator[tuple[str, datetime, int]]:
+        """Every file of a table and of its log: path, when it was written, bytes."""
+        ...
+
+    def content(self, name: str, path: str) -> bytes:
+        """A whole file of a table."""
+        ...
+
+    def remove(self, name: str, paths: Iterable[str]) -> None:
+        """Remove files of a table; those that are gone already are no matter."""
+        ...
+
 
 class Folder:
     """Tables below a folder: `<root>/<table>/business_date=.../*.parquet`."""
@@ -80,6 +94,25 @@ class Folder:
         if path.stat().st_size > WHOLE_BYTES_MAX:
             return path
         return pa.BufferReader(path.read_bytes())
+
+    def files(self, name: str) -> Iterator[tuple[str, datetime, int]]:
+        root = self.root / name
+        for folder, _, names in os.walk(root):
+            for one in names:
+                path = Path(folder, one)
+                try:
+                    told = path.stat()
+                except FileNotFoundError:  # a log's temporary file
+                    continue
+                written_at = datetime.fromtimestamp(told.st_mtime, UTC)
+                yield path.relative_to(root).as_posix(), written_at, told.st_size
+
+    def content(self, name: str, path: str) -> bytes:
+        return (self.root / name / path).read_bytes()
+
+    def remove(self, name: str, paths: Iterable[str]) -> None:
+        for path in paths:
+            (self.root / name / path).unlink(missing_ok=True)
 
 
 class Bucket:
@@ -114,6 +147,19 @@ class Bucket:
     def source(self, address: str) -> Any:
         found = self._store.get(address.removeprefix(f"{self._address}/")).bytes()
         return pa.BufferReader(pa.py_buffer(bytes(found)))
+
+    def files(self, name: str) -> Iterator[tuple[str, datetime, int]]:
+        for chunk in self._store.list(name, chunk_size=CHUNK):
+            for one in chunk:
+                yield one["path"].removeprefix(f"{name}/"), one["last_modified"], one["size"]
+
+    def content(self, name: str, path: str) -> bytes:
+        return bytes(self._store.get(f"{name}/{path}").bytes())
+
+    def remove(self, name: str, paths: Iterable[str]) -> None:
+        keys = [f"{name}/{path}" for path in paths]
+        for start in range(0, len(keys), CHUNK):
+            self._store.delete(keys[start : start + CHUNK])
 
 
 def fsync(path: Path) -> None:

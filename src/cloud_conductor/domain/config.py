@@ -250,7 +250,8 @@ class AccountingConfig(_Section, frozen=True):
 class LakeConfig(_Section, frozen=True):
     """Where the zones (raw, processed) are: a folder relative to conductor.toml, or a bucket.
 
-    region, endpoint: of `s3://bucket/prefix`; the endpoint of a store that is not AWS.
+    region, endpoint: of `s3://bucket/prefix`; the endpoint of a store that is not AWS. vacuum_days:
+    how long files that a seal replaced stay for readers; 0 keeps them for ever.
     """
 
     path: str = "lake"
@@ -258,6 +259,7 @@ class LakeConfig(_Section, frozen=True):
     endpoint: str = ""
     flush_interval_s: float = 30.0
     flush_rows_max: int = 50_000
+    vacuum_days: float = 7.0
 
 
 class Config(_Section, frozen=True):

@@ -1,26 +1,36 @@
-"""How long the event log keeps what is safe elsewhere, and when it lets go.
+"""How long the event log and the lake keep what nobody needs any more, and when they let go.
 
 An event leaves the log when it is older than `keep`, every consumer is past it, its raw file and
 its rows are fsynced, and no day that holds rows of it is still open. Its bytes stay in the raw zone.
+
+A data file leaves the lake when a seal replaced it longer than `keep` ago: readers that opened the
+table before are done by then. Of a day that is open again nothing is taken.
 """
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+
+import msgspec
 
 from cloud_conductor.conform import flow as conform
+from cloud_conductor.domain.audit import Act
 from cloud_conductor.domain.events import PARTITION
-from cloud_conductor.domain.schemas import PARTITIONED
+from cloud_conductor.domain.schemas import PARTITIONED, TABLES
 from cloud_conductor.ingest import flow as ingest
 from cloud_conductor.ingest import flow_watch as watch
 from cloud_conductor.pipelines.close import CloseDeps
+from cloud_conductor.ports.lake import Lake
 from cloud_conductor.ports.log import EventLog
+from cloud_conductor.state import accounting as books
 from cloud_conductor.state import conform as conform_state
 from cloud_conductor.state import ingest as ingest_state
 
 log = logging.getLogger("conductor")
 
 EVERY = timedelta(hours=1)
+VACUUM_EVERY = timedelta(days=1)
+VACUUMER = "service:worker"
 PAGE_EVENTS = 1_000
 EVENTS_MAX = 200_000  # looked at in one run; the rest waits for the next
 
@@ -87,10 +97,7 @@ class Retention:
         lake = self._deps.conform.lake
         first: list[int] = []
         for table in PARTITIONED:
-            dates = lake.dates(table)
-            inputs = conform.SEAL_INPUTS.get(table, ())
-            is_sealed = lake.sealed(table, dates, inputs) if dates else set()
-            opened = [one for one in dates if one not in is_sealed]
+            opened = open_dates(lake, table)
             if opened:
                 seqs = lake.read(table, opened, columns=["log_seq"])["log_seq"].to_pylist()
                 first += [min(seqs)] if seqs else []
@@ -122,3 +129,54 @@ class Retention:
         """Duplicates are pruned with their events, so all of them must be in the raw zone."""
         cursor = ingest_state.cursor(self._deps.ingest.engine, ingest.ARCHIVE_DUPLICATES, PARTITION)
         return not self._store.duplicates(cursor.position, 1)
+
+
+class Vacuumed(msgspec.Struct, frozen=True):
+    """Files that were replaced and are gone now, or would be."""
+
+    files: int = 0
+    bytes: int = 0
+
+
+class Vacuum:
+    """Removes files that seals replaced, at most once a day. keep: None for never."""
+
+    def __init__(self, deps: CloseDeps, *, keep: timedelta | None) -> None:
+        self._deps = deps
+        self._keep = keep
+        self._last: datetime | None = None
+
+    def __call__(self) -> int:
+        """Vacuum if a day has passed; gives the number of files removed."""
+        now = self._deps.clock.now()
+        if self._keep is None or (self._last is not None and now - self._last < VACUUM_EVERY):
+            return 0
+        self._last = now
+        return self.run(now).files
+
+    def run(self, now: datetime, *, dry_run: bool = False) -> Vacuumed:
+        """Vacuum now. What was removed is written into the audit chain."""
+        if self._keep is None:
+            return Vacuumed()
+        lake, before = self._deps.conform.lake, now - self._keep
+        found: dict[str, int] = {}
+        for table in TABLES:
+            leave = open_dates(lake, table) if table in PARTITIONED else ()
+            lake.sync()  # what took a file's place is on the disk before the file goes
+            found |= lake.vacuum(table, before=before, leave=leave, dry_run=dry_run)
+        done = Vacuumed(len(found), sum(found.values()))
+        if found and not dry_run:
+            told = f"{done.files} files of {done.bytes} bytes, replaced before {before:%Y-%m-%d}"
+            act = Act(VACUUMER, "lake.vacuumed", "lake", told)
+            with books.writing(self._deps.books.engine) as writer:
+                writer.record([act], now)
+            log.info("lake.vacuumed", extra={"fields": msgspec.structs.asdict(done)})
+        return done
+
+
+def open_dates(lake: Lake, table: str) -> list[date]:
+    """Business dates of a table that are not as their last seal left them."""
+    dates = lake.dates(table)
+    inputs = conform.SEAL_INPUTS.get(table, ())
+    is_sealed = lake.sealed(table, dates, inputs) if dates else set()
+    return [one for one in dates if one not in is_sealed]

@@ -1,7 +1,7 @@
 """The processed zone: open tables partitioned by business_date, each with its own position."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 import pyarrow as pa
@@ -81,6 +81,21 @@ class Lake(Protocol):
 
     def digest_rows(self, table: str, rows: pa.Table) -> str:
         """The digest of given rows of a table, e.g. of enriched ones of an open day."""
+        ...
+
+    def vacuum(
+        self,
+        table: str,
+        *,
+        before: datetime,
+        leave: Collection[date] = (),
+        dry_run: bool = False,
+    ) -> Mapping[str, int]:
+        """Remove files that no version of the table since `before` refers to; address -> bytes.
+
+        A reader that opened the table since then, and a writer on its way, lose nothing. leave:
+        dates of which nothing is removed. dry_run: only tell. Again after a crash goes on.
+        """
         ...
 
     def sync(self) -> Mapping[str, int]:

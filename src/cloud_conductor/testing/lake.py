@@ -5,6 +5,8 @@ same, initially empty, lake anew at each call.
 """
 
 import random
+import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
@@ -17,6 +19,7 @@ from cloud_conductor.ports.lake import Lake
 
 OpenLake = Callable[[], Lake]
 DAY, NEXT_DAY = date(2026, 11, 21), date(2026, 11, 22)
+FAR = datetime(2126, 11, 21, tzinfo=UTC)
 APP = "conform/sales/0"
 _PLAIN: dict[pa.DataType, Any] = {
     pa.string(): "x",
@@ -258,3 +261,42 @@ class LakeContract:
         assert sealed["version_rank"].to_pylist() == [
             max(n + 1 for n in range(60) if n % 17 == m) for m in range(17)
         ]
+
+    def test_a_replaced_file_stays_for_readers_and_goes_when_it_is_old(
+        self, open_lake: OpenLake
+    ) -> None:
+        lake = open_lake()
+        lake.append("sales", rows("sales", sale("a"), sale("b", 2)), app=APP, lo=0, hi=2)
+        (first,) = lake.uris("sales")
+        opened = _next_second()
+        lake.replace("sales", [DAY], lake.read("sales", [DAY]))
+        assert lake.vacuum("sales", before=opened) == {}, "somebody may still read it"
+        assert lake.vacuum("sales", before=FAR, leave=[DAY]) == {}, "the day is open again"
+        told = lake.vacuum("sales", before=FAR, dry_run=True)
+        assert list(told) == [first]
+        assert told[first] > 0
+        assert lake.vacuum("sales", before=FAR) == told
+        assert lake.vacuum("sales", before=FAR) == {}
+        for handle in (lake, open_lake()):
+            assert handle.read("sales", [DAY])["sale_id"].to_pylist() == ["a", "b"]
+            assert handle.position("sales", APP) == 2
+
+    def test_nothing_that_is_in_use_is_ever_removed(self, open_lake: OpenLake) -> None:
+        lake = open_lake()
+        assert lake.vacuum("sales", before=FAR) == {}, "there is no table yet"
+        for at, day in enumerate((DAY, NEXT_DAY)):
+            lake.append(
+                "sales", rows("sales", sale("a", business_date=day)), app=APP, lo=at, hi=at + 1
+            )
+        lake.append("products", rows("products", row("products")), app=APP, lo=0, hi=2)
+        for table in ("sales", "products"):
+            assert open_lake().vacuum(table, before=FAR) == {}
+        assert lake.read("sales").num_rows == 2
+
+
+def _next_second() -> datetime:
+    """Waits for a whole second that has just begun: buckets date their objects by seconds."""
+    now_s = time.time()  # noqa: TID251  # files are dated by the clock of the machine
+    begins_s = int(now_s) + 1
+    threading.Event().wait(begins_s - now_s)
+    return datetime.fromtimestamp(begins_s, UTC)

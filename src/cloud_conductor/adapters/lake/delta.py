@@ -14,7 +14,7 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -36,6 +36,7 @@ from cloud_conductor.adapters.delta_files import (
     with_date,
 )
 from cloud_conductor.adapters.delta_places import UNSAFE, Bucket, Folder, Place, fsync
+from cloud_conductor.adapters.delta_vacuum import unneeded
 from cloud_conductor.domain.errors import ChecksumMismatch, ConfigError, CursorGap, Transient
 from cloud_conductor.domain.schemas import ARRIVAL_COLUMNS, KEYS, PARENTS, PARTITIONED, TABLES
 
@@ -258,6 +259,25 @@ class DeltaLake:
             for app in self._apps.get(table, ()):
                 positions[app] = handle.transaction_version(app) or 0
         return positions
+
+    def vacuum(
+        self,
+        table: str,
+        *,
+        before: datetime,
+        leave: Collection[date] = (),
+        dry_run: bool = False,
+    ) -> Mapping[str, int]:
+        """Remove files that no version since `before` refers to; see ports.lake.Lake."""
+        handle = self._fresh(table)
+        if handle is None:
+            return {}
+        address = self._place.table(table)
+        live = {uri.removeprefix(f"{address}/") for uri in self.uris(table)}
+        found = unneeded(self._place, table, live, before, leave)
+        if not dry_run:
+            self._place.remove(table, found)
+        return {f"{address}/{path}": size for path, size in found.items()}
 
     def _make_durable(self, table: str, folder: Path) -> None:
         known = self._durable.setdefault(table, set())
