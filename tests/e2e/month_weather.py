@@ -21,6 +21,7 @@ from cloud_conductor.state import watching
 from cloud_conductor.wiring.house import House
 
 SOURCE = "square"
+NEVER = -2
 DAY, MONTH = timedelta(days=1), timedelta(days=30)
 EVERY = 6
 SKEW_HOURS = (-26, -3, 3, 26)
@@ -83,7 +84,10 @@ CHANGES: Mapping[str, Change] = {
 
 @dataclass
 class Weather:
-    """What a month is dealt by its number. broken: events that the change put into quarantine."""
+    """What a month is dealt by its number. broken: events that the change put into quarantine.
+
+    A season of one stop has no change of schema: nothing could be mended in it.
+    """
 
     seller: Seller
     number: int
@@ -96,7 +100,7 @@ class Weather:
     def __post_init__(self) -> None:
         dice = random.Random(f"weather/{self.number}")
         self.name = dice.choice(list(CHANGES))
-        self.drifts_at = dice.randrange(len(self.stops) - 1)
+        self.drifts_at = dice.randrange(len(self.stops) - 1) if len(self.stops) > 1 else NEVER
         self.skew_hours = dice.choice(SKEW_HOURS)
         skew = {"probability": 0.5, "seconds": self.skew_hours * 3600, "path": "/v2/merchants"}
         self.seller.state.faults.plan({"clock_skew": skew})

@@ -36,7 +36,10 @@ class Check(msgspec.Struct, frozen=True):
 @config_option
 @json_option
 def doctor(config_path: str | None, as_json: bool) -> None:
-    """Check configuration, secrets, vendors, mapping, disk and databases. Exit 4 on a failure."""
+    """Check configuration, secrets, vendors, landings, channels, mapping, disk and databases.
+
+    Exit 4 on a failure.
+    """
     from cloud_conductor.cli.output import CHECKS, emit_json
     from cloud_conductor.wiring import config as loading
     from cloud_conductor.wiring import logs
@@ -79,6 +82,10 @@ def _checks(house: "House") -> Iterator[tuple[str, Callable[[], Check]]]:
     yield "lake", lambda: _lake(house)
     for source in house.config.sources:
         yield source, lambda source=source: _source(house, source)  # type: ignore[misc]
+    for name in house.config.landing:
+        yield f"landing.{name}", lambda name=name: _landing(house, name)  # type: ignore[misc]
+    for name in house.config.publish:
+        yield f"publish.{name}", lambda name=name: _channel(house, name)  # type: ignore[misc]
     yield "ledger", lambda: _ledger(house)
     yield "mapping", lambda: _mapping(house)
     yield "audit", lambda: _audit(house)
@@ -96,7 +103,8 @@ def _run(name: str, look: Callable[[], Check]) -> Check:
         return Check(name, holds=False, found=str(error), fix=fix)
     except VendorRefused as error:
         fix = "renew the credential that the reference in conductor.toml points at"
-        return Check(name, holds=False, found=str(error), fix=fix)
+        said = error.fix if error.fix != type(error).hint else fix
+        return Check(name, holds=False, found=str(error), fix=said)
     except ConductorError as error:
         return Check(name, holds=False, found=str(error), fix=error.fix)
 
@@ -135,6 +143,44 @@ def _source(house: "House", source: str) -> Check:
         + (f"; not there: {', '.join(missing)}" if missing else ""),
         fix="correct the location of these stores in conductor.toml",
     )
+
+
+def _landing(house: "House", name: str) -> Check:
+    """The place is reached, and its newest export would be taken whole. Nothing is taken."""
+    from cloud_conductor.domain.errors import VendorUnavailable
+    from cloud_conductor.ingest.flow_landing import look_only
+
+    path, label = house.config.landing[name].path, f"landing.{name}"
+    try:
+        seen = look_only(name, house.landing_deps.landings[name])
+    except VendorUnavailable as error:
+        fix = f"make or mount it, or correct [{label}] path"
+        return Check(label, holds=False, found=str(error), fix=fix)
+    found = f"{path} is read; {seen.files} exports"
+    if seen.path:
+        found += f"; the newest, {seen.path}, has {seen.records} records"
+    return Check(
+        label,
+        holds=not seen.problem,
+        found=f"{found}; {seen.problem}" if seen.problem else found,
+        fix=f"correct the export, or [{label}] columns; what is wrong waits in quarantine",
+    )
+
+
+def _channel(house: "House", name: str) -> Check:
+    """Its secrets are there and it can be reached. It is told nothing."""
+    from cloud_conductor.domain.errors import VendorRefused, VendorUnavailable
+
+    label = f"publish.{name}"
+    try:
+        found = house.publish_deps.channels[name].queue.check()
+    except VendorUnavailable as error:
+        fix = f"check [{label}] url, and this machine's way to it"
+        return Check(label, holds=False, found=str(error), fix=fix)
+    except VendorRefused as error:
+        fix = f"check [{label}] url, and that these credentials may publish to it"
+        return Check(label, holds=False, found=str(error), fix=fix)
+    return Check(label, holds=True, found=found)
 
 
 def _ledger(house: "House") -> Check:

@@ -10,9 +10,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("demo", "A day of sales to the ledger and back, in a throw-away folder."),
     "init": ("init", "Write conductor.toml for a seller and a ledger; never overwrites."),
     "up": ("up", "Run the gateway, the worker and the scheduler on this machine."),
+    "connect": ("connect", "Connect a source with its seller's consent (OAuth)."),
     "doctor": ("doctor", "Check configuration, secrets, vendors, mapping, disk and databases."),
     "status": ("status", "One screen: what flows, what is late, what needs you."),
-    "run": ("run", "Run one pipeline now: sweep, conform, archive, close, post, reconcile."),
+    "run": ("run", "Run one pipeline now: sweep, close, post, reconcile, vacuum, ..."),
     "backfill": ("backfill", "Fetch and close a range of business dates again."),
     "replay": ("replay", "Rebuild the processed zone from the event log; never posts."),
     "quarantine": (

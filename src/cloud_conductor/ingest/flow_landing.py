@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Literal
 
 import msgspec
@@ -29,6 +30,7 @@ LANDING = "landing"  # the name under which looks are written down beside the sw
 APPEND_EVENTS = 500
 APPEND_BYTES = 4 * 1024 * 1024
 FILES_PER_LOOK_MAX = 1_000  # the next look goes on where this one stopped
+SEEN_FILES_MAX = 10_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 log = logging.getLogger("conductor")
@@ -109,6 +111,44 @@ def run_landing(deps: LandingDeps, now: datetime, *, only_due: bool = False) -> 
     return total
 
 
+class Seen(msgspec.Struct, frozen=True):
+    """What is at a place, and what its newest export would come to. problem: empty when it is whole.
+
+    files: ours and complete, at most SEEN_FILES_MAX counted. path: of the newest, empty for none.
+    """
+
+    files: int = 0
+    path: str = ""
+    records: int = 0
+    problem: str = ""
+
+
+def look_only(source: str, landing: Landing) -> Seen:
+    """Read and check the newest export, and write nothing down.
+
+    Raises VendorUnavailable where the place is not reached, VendorRefused where it is not ours.
+    """
+    newest, files = None, 0
+    for file in islice(landing.place.files(), SEEN_FILES_MAX):
+        label = label_of(file.path)
+        if label is not None and file.is_complete and _is_ours(source, landing, label):
+            newest, files = (file, label), files + 1
+    if newest is None:
+        return Seen()
+    file, label = newest
+    if file.size_bytes > landing.file_bytes_max:
+        problem = f"{file.size_bytes} bytes; at most {landing.file_bytes_max} are taken"
+        return Seen(files, file.path, problem=problem)
+    data = landing.place.read(file)
+    if data is None:
+        return Seen(files, file.path, problem="it changed while it was read")
+    try:
+        events = events_of(_taken(source, landing, file, label, data, EPOCH))
+    except Unreadable as error:
+        return Seen(files, file.path, problem=str(error))
+    return Seen(files, file.path, len(events), landing.problem(events))
+
+
 def take_file(deps: LandingDeps, source: str, file: LandedFile, now: datetime) -> Looked:
     """Take one file that is there, whether it was taken before or not (a notification named it)."""
     landing = deps.landings[source]
@@ -164,16 +204,7 @@ def _take(
     data = landing.place.read(file)
     if data is None:
         return Looked()  # it changed under our eyes: the next look sees what became of it
-    taken = Taken(
-        source=source,
-        path=file.path,
-        url=landing.place.url(file.path),
-        data=data,
-        sha256=hashlib.sha256(data).hexdigest(),
-        label=label,
-        received_us=(now - EPOCH) // timedelta(microseconds=1),
-        columns=landing.columns,
-    )
+    taken = _taken(source, landing, file, label, data, now)
     events, problem = _events(landing, taken)
     deps.step("raw")
     if landing.copies:
@@ -186,6 +217,21 @@ def _take(
     name = state.WHOLE if is_whole else state.TAKEN
     _note(deps, source, file, taken.sha256, name, looked, problem, now)
     return looked
+
+
+def _taken(
+    source: str, landing: Landing, file: LandedFile, label: Label, data: bytes, now: datetime
+) -> Taken:
+    return Taken(
+        source=source,
+        path=file.path,
+        url=landing.place.url(file.path),
+        data=data,
+        sha256=hashlib.sha256(data).hexdigest(),
+        label=label,
+        received_us=(now - EPOCH) // timedelta(microseconds=1),
+        columns=landing.columns,
+    )
 
 
 def _events(landing: Landing, taken: Taken) -> tuple[list[NewEvent], str]:

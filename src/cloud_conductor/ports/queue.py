@@ -48,4 +48,12 @@ class Queue(Protocol):
         """
         ...
 
+    def check(self) -> str:
+        """What is there to be told, in words; tells it nothing.
+
+        Raises VendorUnavailable when it is not reached, VendorRefused when it is not there or not
+        ours to tell.
+        """
+        ...
+
     def close(self) -> None: ...

@@ -44,6 +44,13 @@ class QueueContract:
         mine = [name for name, _ in delivered() if name.startswith("PAR01")]
         assert mine == [f"PAR01-{number}" for number in range(ROUNDS)]
 
+    def test_checking_finds_it_there_and_tells_it_nothing(
+        self, queue: Queue, delivered: Delivered
+    ) -> None:
+        before = delivered()
+        assert queue.check()
+        assert delivered() == before
+
     def test_a_message_may_be_sent_again(self, queue: Queue, delivered: Delivered) -> None:
         """At least once: the second time succeeds, and is known by the same id."""
         for _ in range(2):

@@ -72,17 +72,14 @@ class Consents:
         return f"consent.{self._name}"
 
 
-def proof_of(
-    name: str, source: SourceConfig, *, resolve: Resolve, state_dir: Path, clock: Clock
-) -> tuple[Auth, Callable[[], None]]:
-    """What a source's calls are signed with, and what closes it."""
+def token_of(name: str, source: SourceConfig, resolve: Resolve) -> Auth | None:
+    """The token of one's own seller; None where a seller consents instead."""
     if bool(source.token) == bool(source.client_id):
         raise ConfigError(
             f"[sources.{name}] needs either token or client_id",
             hint="token for one's own seller, client_id (and client_secret) for OAuth: references",
         )
-    if source.token:
-        token = resolve(source.token)
-        return Bearer(lambda: token), lambda: None
-    consents = Consents(name, source, resolve=resolve, state_dir=state_dir, clock=clock)
-    return consents.token, consents.close
+    if not source.token:
+        return None
+    token = resolve(source.token)
+    return Bearer(lambda: token)

@@ -40,7 +40,7 @@ from cloud_conductor.inventory.flow import InventoryDeps, run_inventory
 from cloud_conductor.pipelines.alerting import WatchDeps
 from cloud_conductor.pipelines.close import CloseDeps
 from cloud_conductor.pipelines.play import score_of
-from cloud_conductor.pipelines.retention import Retention
+from cloud_conductor.pipelines.retention import Retention, Vacuum
 from cloud_conductor.pipelines.score import Score
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.ledger import LedgerAdapter
@@ -58,7 +58,7 @@ from cloud_conductor.state.stores import keep_codes
 from cloud_conductor.windows.flow import WindowsDeps, run_windows
 from cloud_conductor.wiring import config as loading
 from cloud_conductor.wiring import logs
-from cloud_conductor.wiring.consents import proof_of
+from cloud_conductor.wiring.consents import Consents, token_of
 from cloud_conductor.wiring.landing import decoders_of, landings_of
 from cloud_conductor.wiring.publishing import channels_of, publish_deps, resolved
 from cloud_conductor.wiring.query import run_query
@@ -285,6 +285,7 @@ class House:
             lambda: run_windows(self.windows_deps),
             lambda: run_inventory(self.inventory_deps),
             self.retention,
+            self.vacuum,
         )
 
     @cached_property
@@ -299,6 +300,11 @@ class House:
                 lambda partition: windows_state.cursor(self.worker, partition),
             ),
         )
+
+    @cached_property
+    def vacuum(self) -> Vacuum:
+        keep_days = self.config.lake.vacuum_days
+        return Vacuum(self.close_deps, keep=timedelta(days=keep_days) if keep_days else None)
 
     @cached_property
     def alert_deps(self) -> AlertDeps:
@@ -354,6 +360,18 @@ class House:
         with held(self.state_dir / LAKE_LOCK):
             yield
 
+    def consents(self, source: str) -> Consents:
+        """The consent of a source's seller. Raises ConfigError where it has a token of its own."""
+        made = Consents(
+            source,
+            self.config.sources[source],
+            resolve=self.secret,
+            state_dir=self.state_dir,
+            clock=self.clock,
+        )
+        self._closing.callback(made.close)
+        return made
+
     def secret(self, reference: str, *, name: str = "") -> str:
         return resolve(reference, root=Path(self.config.root), sealed=self.sealed, name=name)
 
@@ -402,10 +420,7 @@ class House:
             raise ConfigError(
                 f"[sources.{name}]: no adapter for {source.vendor!r}; there is: square"
             )
-        auth, close = proof_of(
-            name, source, resolve=self.secret, state_dir=self.state_dir, clock=self.clock
-        )
-        self._closing.callback(close)
+        auth = token_of(name, source, self.secret) or self.consents(name).token
         adapter = square.connect(source.base_url, auth, source=name, clock=self.clock)
         self._closing.callback(adapter.close)
         return adapter

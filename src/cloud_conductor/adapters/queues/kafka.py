@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from cloud_conductor.adapters.kafka import CALL_TIMEOUT_S, address_of, kafka, producer
-from cloud_conductor.domain.errors import VendorUnavailable
+from cloud_conductor.adapters.kafka import CALL_TIMEOUT_S, address_of, failed, kafka, producer
+from cloud_conductor.domain.errors import VendorRefused, VendorUnavailable
 from cloud_conductor.ports.queue import Delivery, Message, Outcome, QueueCapabilities
 
+CHECK_TIMEOUT_S = 5.0
 TOO_LARGE = kafka.KafkaError.MSG_SIZE_TOO_LARGE
 
 
@@ -56,6 +57,18 @@ class KafkaTopic:
         if left and not outcomes:
             raise VendorUnavailable(f"Kafka took none of {left} messages in time")
         return [found.get(one.message_id) or _delivery(one, outcomes) for one in messages]
+
+    def check(self) -> str:
+        doing = f"looking at topic {self._topic}"
+        try:
+            found = self._producer.list_topics(self._topic, CHECK_TIMEOUT_S).topics[self._topic]
+        except kafka.KafkaException as error:
+            raise failed(error, doing) from error
+        if found.error is not None:
+            raise VendorRefused(
+                f"{doing}: {found.error.str()}", hint="make the topic, or name another"
+            )
+        return f"topic {self._topic} of {self._brokers}, {len(found.partitions)} partitions"
 
     def close(self) -> None:
         self._producer.flush(CALL_TIMEOUT_S)

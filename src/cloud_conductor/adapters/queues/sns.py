@@ -34,6 +34,13 @@ class Sns:
         problems = {one["Id"]: one for one in answer.get("Failed", ())}
         return [_delivery(one, problems.get(str(at))) for at, one in enumerate(messages)]
 
+    def check(self) -> str:
+        try:
+            self._client.get_topic_attributes(TopicArn=self._arn)
+        except VENDOR_ERRORS as error:
+            raise failed(error, f"looking at {self._arn}") from error
+        return f"{'FIFO' if self._is_fifo else 'standard'} topic {self._arn}"
+
     def close(self) -> None:
         self._client.close()
 

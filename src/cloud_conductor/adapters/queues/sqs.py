@@ -33,6 +33,13 @@ class Sqs:
         problems = {one["Id"]: one for one in answer.get("Failed", ())}
         return [_delivery(one, problems.get(str(at))) for at, one in enumerate(messages)]
 
+    def check(self) -> str:
+        try:
+            self._client.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        except VENDOR_ERRORS as error:
+            raise failed(error, f"looking at {self._url}") from error
+        return f"{'FIFO' if self._is_fifo else 'standard'} queue {self._url}"
+
     def close(self) -> None:
         self._client.close()
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import httpx
 
-from cloud_conductor.domain.errors import ConfigError
+from cloud_conductor.domain.errors import ConfigError, VendorRefused, VendorUnavailable
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.queue import Delivery, Message, Outcome, QueueCapabilities
 
@@ -42,6 +42,16 @@ class StandardWebhooks:
 
     def publish(self, messages: Sequence[Message]) -> list[Delivery]:
         return [self._post(message) for message in messages]
+
+    def check(self) -> str:
+        """Any answer to HEAD will do: a receiver need not know the method."""
+        try:
+            answer = self._http.head(self._url)
+        except httpx.HTTPError as error:
+            raise VendorUnavailable(f"{self._url} was not reached: {error!r}") from error
+        if answer.status_code == GONE:
+            raise VendorRefused(f"{self._url} answers that it is gone for good")
+        return f"{self._url} answers; {len(self._keys)} secrets"
 
     def close(self) -> None:
         self._http.close()
