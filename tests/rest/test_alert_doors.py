@@ -11,12 +11,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import msgspec
 import pytest
-from shop_front import Front
+from shop_front import DAYS, Front, said
+from sqlalchemy import select
 
 from cloud_conductor.domain.config import AlertRoute, AlertsConfig
 from cloud_conductor.governance import flow_alerts
 from cloud_conductor.pipelines import alerting
 from cloud_conductor.state import alerts as state
+from cloud_conductor.state import windows as windows_state
+from cloud_conductor.state.tables.windows import CELL
+from cloud_conductor.windows.flow import run_windows
+
+SPAN = {"from": DAYS[0].isoformat(), "to": DAYS[-1].isoformat()}
 
 
 class Clock:
@@ -177,3 +183,42 @@ def test_a_changed_schema_is_an_alert_and_a_late_parent_is_none():
     assert [(one.kind, one.severity) for one in found] == [("schema_drift", "critical")]
     other = msgspec.structs.replace(group, code="missing_parent")
     assert list(alerting._drift(other)) == []
+
+
+def test_live_figures_that_are_not_those_of_the_books_are_an_alert_until_they_are(
+    front: Front, watching, owner
+):
+    make, clock = watching
+    clock.at = datetime.fromisoformat("2026-11-24T12:01:00+00:00")
+    deps = make(AlertsConfig(fresh_s_max=1e9, break_minor_min=10**12, drawer_short_minor=10**12))
+    assert not [one for one in alerting.look(deps) if one.kind == "windows_unlike"]
+    run_windows(front.house.windows_deps)
+    assert alerting.look(deps) == []
+    dates = owner.items("/live/proofs")
+    assert {one["state"] for one in dates} == {"alike"}
+    net_sales = owner.get("/metrics/net-sales", **SPAN).json()["total"]["net_minor"]
+    assert sum(one["net_minor"] for one in dates) == net_sales
+    assert owner.get("/status").json()["live_proof"]["alike"] == len(dates)
+
+    change_a_window(front, 700)
+    (told,) = alerting.look(deps)
+    assert (told.kind, told.severity) == ("windows_unlike", "critical")
+    (wrong,) = [one for one in owner.items("/live/proofs") if one["state"] == "unlike"]
+    (one,) = wrong["differences"]
+    assert one["live_minor"] - one["facts_minor"] == 700
+    assert said(front, "status", "--json")["live_dates"] == {"alike": len(dates) - 1, "unlike": 1}
+
+    change_a_window(front, -700)
+    assert alerting.look(deps) == []
+    assert {one["state"] for one in owner.items("/live/proofs")} == {"alike"}
+
+
+def change_a_window(front: Front, by_minor: int) -> None:
+    """As a fault in windows would: one figure is another one."""
+    with windows_state.writing(front.house.worker) as writer:
+        first = writer.connection.execute(
+            select(CELL).order_by(CELL.c.start_us, CELL.c.department).limit(1)
+        ).one()
+        writer.seq += 1
+        changed = first._asdict() | {"net_minor": first.net_minor + by_minor, "seq": writer.seq}
+        writer.put(CELL, [changed])

@@ -90,7 +90,7 @@ def _figures(now: "Today", machine: "Status") -> "Group":
     from rich.console import Group
     from rich.text import Text
 
-    ledger, proof, entries = now.ledger, machine.proof, now.journals
+    ledger, proof, entries, live = now.ledger, machine.proof, now.journals, machine.live_proof
     of = f" of {ledger.business_date}" if ledger.business_date else ""
     named = f", named {', '.join(proof.codes)}" if proof.codes else ""
     net = major(now.sales.net_minor, now.currency)
@@ -102,6 +102,7 @@ def _figures(now: "Today", machine: "Status") -> "Group":
         ("till against ledger", f"{difference}{of} ({_words(ledger.state)})"),
         ("entries", f"{entries.posted} of {entries.total} posted, {entries.waiting} wait"),
         ("freshest event", f"{fresh.age_s:.0f} s ago, {fresh.source}" if fresh else "none yet"),
+        ("live against books", f"{live.alike} dates alike, {live.unlike} not"),
         ("proof", f"unexplained {unexplained}{named} ({_words(proof.state)})"),
     ]
     return Group(*(Text(f"{name:<21}{value}") for name, value in lines))

@@ -15,7 +15,15 @@ from msgspec.structs import replace
 from cloud_conductor.domain.config import AlertRoute
 from cloud_conductor.state.alerts import ACKNOWLEDGED, OPEN, RESOLVED, AlertRow
 
-Kind = Literal["pipeline_failed", "freshness", "schema_drift", "break", "drawer_short", "dead_till"]
+Kind = Literal[
+    "pipeline_failed",
+    "freshness",
+    "schema_drift",
+    "windows_unlike",
+    "break",
+    "drawer_short",
+    "dead_till",
+]
 Severity = Literal["info", "warning", "critical"]
 RANK = {"info": 0, "warning": 1, "critical": 2}
 
@@ -23,6 +31,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "pipeline_failed": ("data", "admin"),
     "freshness": ("data", "operator"),
     "schema_drift": ("data",),
+    "windows_unlike": ("data",),
     "break": ("finance",),
     "drawer_short": ("operator", "finance"),
     "dead_till": ("operator",),

@@ -17,9 +17,10 @@ from cloud_conductor.domain.stores import Store
 from cloud_conductor.governance import flow_alerts
 from cloud_conductor.governance.alerts import Condition, Severity
 from cloud_conductor.governance.flow_alerts import AlertDeps
-from cloud_conductor.pipelines import engine
+from cloud_conductor.pipelines import engine, proving
+from cloud_conductor.pipelines.proving import ProveDeps
 from cloud_conductor.ports.lake import Lake
-from cloud_conductor.state import ingest, screens
+from cloud_conductor.state import ingest, proofs, screens
 from cloud_conductor.state.screens import Within
 
 log = logging.getLogger("conductor")
@@ -27,6 +28,7 @@ log = logging.getLogger("conductor")
 EVERY_S = 15.0
 DRAWER_DAYS = 2
 BREAKS_MAX = 500
+DIFFERENCES_TOLD = 5
 WEEK = timedelta(days=7)
 
 
@@ -66,6 +68,7 @@ def look(deps: WatchDeps) -> list[Condition]:
         *large_breaks(deps),
         *short_drawers(deps, now),
         *dead_tills(deps, now),
+        *unlike_windows(deps),
     ]
     flow_alerts.raise_alerts(deps.tell, found)
     flow_alerts.deliver(deps.tell)
@@ -146,6 +149,23 @@ def dead_tills(deps: WatchDeps, now: datetime) -> Iterator[Condition]:
             severity: Severity = "critical" if others_sell else "warning"
             day = store.business_date(now).isoformat()
             yield Condition("dead_till", severity, store.store, day, title)
+
+
+def unlike_windows(deps: WatchDeps) -> Iterator[Condition]:
+    """Closed dates on which the live figures are not those of the books (INV-26)."""
+    proving.prove(ProveDeps(deps.worker, deps.tell.engine, deps.lake, deps.tell.clock))
+    with deps.worker.connect() as connection:
+        found = proofs.proofs(connection)
+    for proof in found:
+        if proof.state == "unlike":
+            stores = sorted({one.store for one in proof.differences})
+            title = f"Live figures of {proof.business_date} are not those of the books"
+            detail = "; ".join(
+                f"{one.store} {one.department}: {one.windows_minor} live, {one.facts_minor} booked"
+                for one in proof.differences[:DIFFERENCES_TOLD]
+            )
+            store = stores[0] if len(stores) == 1 else ""
+            yield Condition("windows_unlike", "critical", store, proof.business_date, title, detail)
 
 
 def _drift(one: screens.Group) -> Iterator[Condition]:

@@ -2,22 +2,13 @@
 
 from collections.abc import Sequence
 
-import msgspec
 import pyarrow as pa
 
 from cloud_conductor.state.live import Late, Total
+from cloud_conductor.state.proofs import Difference
 
 
-class Unlike(msgspec.Struct, frozen=True):
-    """A store and department whose net sales differ. department `*`: the store as a whole."""
-
-    store: str
-    department: str
-    windows_minor: int
-    facts_minor: int
-
-
-def unlike(totals: Sequence[Total], late: Sequence[Late], lines: pa.Table) -> list[Unlike]:
+def unlike(totals: Sequence[Total], late: Sequence[Late], lines: pa.Table) -> list[Difference]:
     """Where a business day's windows are not its facts; empty when they agree.
 
     totals, late: of the day (state.live). lines: the day's enriched SALE_LINES. What came after a
@@ -36,7 +27,7 @@ def unlike(totals: Sequence[Total], late: Sequence[Late], lines: pa.Table) -> li
         key = (row["store"], "*" if row["store"] in came_late else row["department"] or "")
         facts[key] = facts.get(key, 0) + row["net_minor_sum"]
     return [
-        Unlike(*key, live.get(key, 0), facts.get(key, 0))
+        Difference(*key, live.get(key, 0), facts.get(key, 0))
         for key in sorted(live.keys() | facts.keys())
         if live.get(key, 0) != facts.get(key, 0)
     ]

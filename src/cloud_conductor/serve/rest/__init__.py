@@ -23,6 +23,7 @@ PLACES = (
     "settings",
     "review",
     "live",
+    "proving",
     "sql",
 )
 

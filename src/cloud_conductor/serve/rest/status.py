@@ -8,9 +8,10 @@ import msgspec
 
 from cloud_conductor.serve.desk import Ask, Desk
 from cloud_conductor.serve.rest.endpoint import Endpoint, Nothing, Page, instant
+from cloud_conductor.serve.rest.proving import LiveProven, proven
 from cloud_conductor.serve.supervisor import ROLES, announced, outdated
 from cloud_conductor.state import alerts as alerting
-from cloud_conductor.state import conform, ingest, inventory, screens
+from cloud_conductor.state import conform, ingest, inventory, proofs, screens
 from cloud_conductor.state.screens import Within
 from cloud_conductor.wiring import config as loading
 
@@ -75,6 +76,7 @@ class Status(msgspec.Struct, frozen=True):
     entries: dict[str, int]
     days: dict[str, int]
     proof: Proof
+    live_proof: LiveProven
     outdated_roles: list[str] = []
 
 
@@ -86,6 +88,8 @@ def status(ask: Ask, _params: Nothing) -> Status:
     with desk.books.connect() as connection:
         entries = screens.entry_states(connection, within)
         days = screens.day_states(connection, within)
+    with desk.worker.connect() as connection:
+        found = proofs.proofs(connection, since=_month_ago(desk))
     feeds = freshness(ask, Nothing()).items
     roles = {name: _role(desk, name) for name in ROLES}
     pending, last_event_at = newest_event(desk)
@@ -107,6 +111,7 @@ def status(ask: Ask, _params: Nothing) -> Status:
         entries=entries,
         days=days,
         proof=proof(desk, scope),
+        live_proof=proven(found),
         outdated_roles=outdated(desk.house.state_dir, _config_digest(desk)),
     )
 

@@ -126,4 +126,20 @@ LATE = Table(
 )
 """What came when its window was closed: cells + late = facts, per store and day (INV-26)."""
 
-MEMORY = (CURSOR, CLOCK, PRODUCT, SALE, CELL, STORE, TENDER, LATE)
+PROOF = Table(
+    "windows_proof",
+    WORKER,
+    Column("business_date", Text, primary_key=True),
+    Column("state", Text, nullable=False),
+    Column("facts_seq", BigInteger, nullable=False),
+    Column("taken_seq", BigInteger, nullable=False),
+    Column("stores", Integer, nullable=False),
+    Column("net_minor", BigInteger, nullable=False),
+    Column("differences", Text, nullable=False),
+    Column("proven_us", BigInteger, nullable=False),
+)
+"""Windows of a date against its facts (INV-26). state: alike | unlike | behind (one of the two has
+not taken what the other has). facts_seq: newest fact that the close saw; taken_seq: how far in the
+log either had come. differences: JSON of [store, department, windows, facts]."""
+
+MEMORY = (CURSOR, CLOCK, PRODUCT, SALE, CELL, STORE, TENDER, LATE, PROOF)
