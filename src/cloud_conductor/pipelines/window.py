@@ -115,8 +115,13 @@ class Window:
         known there, also when its own day is in no window or in another.
         """
         near = near_facts(self.deps.conform.lake, self.dates)
-        tables = ("sales", "tenders")
-        return split({name: pa.concat_tables([self.whole[name], near[name]]) for name in tables})
+        return split(
+            {
+                name: pa.concat_tables([rows, near[name].select(rows.column_names)])
+                for name, rows in self.whole.items()
+                if name in ("sales", "tenders")
+            }
+        )
 
     def control(self, store: Store, business_date: date) -> Control:
         listed = self.listed[store.store]
