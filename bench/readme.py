@@ -132,6 +132,22 @@ ROWS = (
         "a second run <= 5 s",
         " s",
     ),
+    Row(
+        "year-slice",
+        "A week of it with log and state in PostgreSQL: time",
+        "the same week on SQLite",
+        "postgres over local, wall",
+        "<= 1.5x",
+        "postgres <= 1.5x the local wall time",
+    ),
+    Row(
+        "year-slice",
+        "A week of it with the lake in a bucket (SeaweedFS): time",
+        "the same week in a folder",
+        "s3 over local, wall",
+        "<= 2x",
+        "s3 <= 2x the local wall time",
+    ),
 )
 
 

@@ -58,12 +58,12 @@ def seaweed(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[str]:
     patch.setenv("AWS_REGION", "us-east-1")
     services = ("master", "volume", "filer", "s3")
     ports = {name: free_port() for one in services for name in (f"{one}.port", f"{one}.port.grpc")}
-    ports["s3.port.iceberg"] = free_port()
+    ports |= {"s3.port.iceberg": 0, "s3.port.lance": 0}
     data = folder / "weed"
     data.mkdir()
     command = [
         binary, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-filer", "-s3",
-        "-volume.max=20", "-master.volumeSizeLimitMB=128",
+        "-volume.max=20", "-master.volumeSizeLimitMB=128", "-master.telemetry=false",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]  # fmt: skip
     url = f"http://127.0.0.1:{ports['s3.port']}"

@@ -1,6 +1,7 @@
 """The processed zone: open tables partitioned by business_date, each with its own position."""
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Protocol
 
@@ -59,6 +60,13 @@ class Lake(Protocol):
 
     def newest(self, table: str) -> Mapping[date, int]:
         """Largest log_seq of each business date, from file statistics: nothing is read."""
+        ...
+
+    def held(self) -> AbstractContextManager[None]:
+        """While it lasts, each table is read as of the first look at it; nothing is written.
+
+        A bucket is asked once for a newer version, not at every read.
+        """
         ...
 
     def read(

@@ -293,6 +293,18 @@ class LakeContract:
             assert open_lake().vacuum(table, before=FAR) == {}
         assert lake.read("sales").num_rows == 2
 
+    def test_while_it_is_held_a_lake_is_read_as_of_one_moment(self, open_lake: OpenLake) -> None:
+        lake, other = open_lake(), open_lake()
+        other.append("sales", rows("sales", sale("a")), app=APP, lo=0, hi=1)
+        with lake.held():
+            assert lake.read("sales")["sale_id"].to_pylist() == ["a"]
+            other.append("sales", rows("sales", sale("b")), app=APP, lo=1, hi=2)
+            with lake.held():
+                assert lake.read("sales", [DAY])["sale_id"].to_pylist() == ["a"]
+            assert lake.uris("sales") == lake.uris("sales", [DAY])
+            assert lake.read("sales")["sale_id"].to_pylist() == ["a"]
+        assert lake.read("sales")["sale_id"].to_pylist() == ["a", "b"]
+
 
 def _next_second() -> datetime:
     """Waits for a whole second that has just begun: buckets date their objects by seconds."""

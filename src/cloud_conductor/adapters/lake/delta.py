@@ -74,12 +74,23 @@ class DeltaLake:
         self._apps: dict[str, set[str]] = {}
         self._durable: dict[str, set[str]] = {}
         self._snapshots: dict[str, _Snapshot] = {}
+        self._held: set[str] | None = None
         self._duck = duckdb.connect()
 
     @property
     def is_folder(self) -> bool:
         """Whether addresses of files are paths of this machine."""
         return self._place.is_folder
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Tables are read as of the first look at each; see ports.lake.Lake."""
+        before = self._held
+        self._held = set() if before is None else before
+        try:
+            yield
+        finally:
+            self._held = before
 
     def position(self, table: str, app: str) -> int:
         """Last seq of `app` committed into the table; 0 for none."""
@@ -347,6 +358,10 @@ class DeltaLake:
     def _fresh(self, table: str) -> DeltaTable | None:
         """The held handle at the table's newest version; None while there is no table."""
         handle = self._handles.get(table)
+        if handle is not None and self._held is not None and table in self._held:
+            return handle
+        if self._held is not None:
+            self._held.add(table)
         if handle is not None:
             if self._place.may_have(table, handle.version() + 1):
                 handle.update_incremental()
