@@ -15,6 +15,15 @@ from cloud_conductor.domain.findings import Finding
 
 TO_BE_EXPLAINED = "to_be_explained"
 DEPOSIT_DAYS = timedelta(days=1)
+_MOVEMENTS = ("paid_out", "paid_in", "drop")
+_EVENT_COLUMNS = (DAY, "shift_id", "event_id", "event_type", "description", "amount_minor")
+_SHIFT_COLUMNS = (
+    DAY, "shift_id", "opening_minor", "cash_sales_minor", "cash_refunds_minor", "paid_in_minor",
+    "paid_out_minor", "expected_minor", "counted_minor",
+)  # fmt: skip
+_CUSTODY_COLUMNS = (
+    "store", "business_date", "shift_id", "opened_at", "opening_minor", "counted_minor",
+)  # fmt: skip
 
 
 class CashMovement(msgspec.Struct, frozen=True):
@@ -68,9 +77,10 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
 
 def closed_shifts(facts: DayFacts) -> list[Shift]:
     """Shifts that were counted, by id. An ended shift is not counted yet: it makes no entry."""
-    rows = only(facts.cash_shifts, "state", ("closed",)).to_pylist()
+    rows = only(facts.cash_shifts, "state", ("closed",)).select(_SHIFT_COLUMNS).to_pylist()
     events: dict[tuple[int, str], list[dict[str, Any]]] = {}
-    for event in facts.cash_events.to_pylist():
+    moving = only(facts.cash_events, "event_type", _MOVEMENTS)
+    for event in moving.select(_EVENT_COLUMNS).to_pylist():
         events.setdefault((event[DAY], event["shift_id"]), []).append(event)
     return [
         _shift(row, events.get((row[DAY], row["shift_id"]), []))
@@ -177,15 +187,14 @@ def custody_gaps(shifts: pa.Table, events: pa.Table) -> list[CustodyGap]:
     shifts, events: rows of CASH_SHIFTS and CASH_EVENTS of some days. Registers that do not say who
     they are, and shifts after an uncounted one, are not compared.
     """
-    columns = ["shift_id", "event_type", "description"]
-    registers: dict[str, str] = {}
-    for event in events.select(columns).to_pylist():
-        if event["event_type"] == "opened":
-            registers[event["shift_id"]] = event["description"]
+    opened = only(events, "event_type", ("opened",))
+    names = (opened[name].to_pylist() for name in ("shift_id", "description"))
+    registers: dict[str, str] = dict(zip(*names, strict=True))
     left: dict[tuple[str, str], int | None] = {}
     found: list[CustodyGap] = []
     # Some rows a store-day.
-    for row in sorted(shifts.to_pylist(), key=lambda row: (row["opened_at"], row["shift_id"])):
+    rows = shifts.select(_CUSTODY_COLUMNS).to_pylist()
+    for row in sorted(rows, key=lambda row: (row["opened_at"], row["shift_id"])):
         register = registers.get(row["shift_id"])
         if register is None:
             continue

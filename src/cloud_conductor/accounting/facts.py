@@ -16,6 +16,10 @@ from cloud_conductor.domain.stores import Store
 FACT_TABLES = tuple(name for name in TABLES if name != "products")
 
 DAY = "day"
+_LEG_COLUMNS = (
+    DAY, "sale_id", "line_uid", "event", "line_kind", "name", "department", "gross_minor",
+    "cost_minor",
+)  # fmt: skip
 
 FACTS_OF: Mapping[EntryKind, tuple[str, ...]] = {
     "SALES": ("sales", "tenders"),
@@ -107,7 +111,7 @@ class DayFacts:
     @cached_property
     def closed_sales(self) -> pa.Table:
         """Sales that reach money facts: voided and deleted ones never do (R-3.3)."""
-        return self.sales.filter(pc.equal(self.sales["state"], "closed"))
+        return _kept(self.sales, pc.equal(self.sales["state"], "closed"))
 
     def of_day(self, place: int) -> "DayFacts":
         """Facts of one of the store-days."""
@@ -130,12 +134,12 @@ class DayFacts:
 
     def of_closed_sales(self, child: pa.Table) -> pa.Table:
         """Rows of a child table whose sale is closed."""
-        return child.filter(pc.is_in(self.keys_of(child), value_set=self._closed_keys))
+        return _kept(child, pc.is_in(self.keys_of(child), value_set=self._closed_keys))
 
     @cached_property
     def closed_lines(self) -> pa.Table:
-        """Sale lines of closed sales."""
-        return self.of_closed_sales(self.sale_lines)
+        """Sale lines of closed sales, as far as they make legs."""
+        return self.of_closed_sales(self.sale_lines.select(_LEG_COLUMNS))
 
     def keys_of(self, rows: pa.Table, column: str = "sale_id") -> pa.ChunkedArray:
         """What tells a row's id from the same id on another store-day."""
@@ -218,7 +222,14 @@ def hash_of_facts(names: Mapping[str, Iterable[str]]) -> str:
 def only(table: pa.Table, column: str, values: Iterable[str]) -> pa.Table:
     """Rows whose column holds one of `values`."""
     wanted = pa.array(list(values), pa.string())
-    return table.filter(pc.is_in(table[column], value_set=wanted))
+    return _kept(table, pc.is_in(table[column], value_set=wanted))
+
+
+def _kept(table: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
+    """Rows where the mask is true. Mostly that is all of them, and nothing is copied."""
+    if pc.sum(mask, min_count=0).as_py() == table.num_rows:
+        return table
+    return table.filter(mask)
 
 
 def _of_store(name: str, tables: Mapping[str, pa.Table], store: str) -> pa.Table:
@@ -247,8 +258,8 @@ def _of_days(name: str, tables: Mapping[str, pa.Table], days: Sequence[StoreDay]
     within = pc.and_(pc.greater_equal(offset, 0), pc.less(offset, width))
     cell = pc.add(pc.multiply(pc.index_in(table["store"], value_set=stores), width), offset)
     day = pa.array(places, pa.int32()).take(pc.if_else(within, cell, None).cast(pa.int32()))
-    placed = table.append_column(DAY, day).filter(pc.is_valid(day))
-    return placed.take(pc.sort_indices(placed[DAY]))  # stable: the order within a day stays
+    order = pc.sort_indices(day)  # stable, nulls last: the order within a day stays
+    return table.append_column(DAY, day).take(order.slice(0, len(day) - day.null_count))
 
 
 def _day_number(day: date) -> int:

@@ -16,6 +16,7 @@ ROLE_OF_TYPE: Mapping[str, str] = {
 }
 FEE_TYPES = ("fee", "app_fee", "deposit_fee", "third_party_fee")
 _COLUMNS = ("payout_id", "entry_id", "entry_type", "gross_minor", "fee_minor", "net_minor", DAY)
+_PAYOUT_COLUMNS = (DAY, "payout_id", "source", "net_minor")
 
 
 class PayoutEntry(msgspec.Struct, frozen=True):
@@ -45,7 +46,7 @@ def payouts(facts: DayFacts) -> list[Payout]:
     for payout_id, entry_id, kind, gross, fee, net, day in zip(*columns, strict=True):
         one = PayoutEntry(entry_id, kind, gross or 0, fee or 0, net or 0)
         entries.setdefault((day, payout_id), []).append(one)
-    rows = only(facts.payouts, "state", ("sent", "paid")).to_pylist()
+    rows = only(facts.payouts, "state", ("sent", "paid")).select(_PAYOUT_COLUMNS).to_pylist()
     return [
         Payout(
             payout_id=row["payout_id"],
