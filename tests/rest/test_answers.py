@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.serve.openapi import document
+from cloud_conductor.serve.rest import looking
 from cloud_conductor.wiring.query import run_query
 
 NET_SALES = (
@@ -230,6 +231,14 @@ def test_a_break_is_given_to_somebody_and_accepted_with_a_reason(front: Front, o
     shown = owner.get(f"/breaks/{some['id']}").json()
     assert [one["state"] for one in shown["history"]][-3:] == ["assigned", "proposed", "resolved"]
     assert shown["explain"]["what"]
+
+
+def test_an_event_is_found_by_its_id_however_old_it_is(front: Front, owner, monkeypatch):
+    first = front.house.log.read("0", 0, 1)[0]
+    monkeypatch.setattr(looking, "EVENTS_BACK", 0)
+    (hit,) = [one for one in owner.items("/find", q=first.event_id) if one["kind"] == "event"]
+    assert hit["id"] == str(first.seq)
+    assert owner.items("/find", q=first.event_id[:-1]) == []
 
 
 def test_the_audit_chain_tells_when_a_record_was_touched(front: Front, owner):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from cloud_conductor.domain.events import Event, NewEvent
@@ -103,6 +104,13 @@ def _parquet(table: pa.Table) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd", use_dictionary=REPEATED)
     return buffer.getvalue()
+
+
+def seq_in(data: bytes, event_id: str) -> int:
+    """Seq of the event of an id in a raw file, 0 for none; of two columns only."""
+    rows = pq.read_table(io.BytesIO(data), columns=["seq", "event_id"])
+    found = rows.filter(pc.equal(rows["event_id"], event_id))["seq"].to_pylist()
+    return int(found[0]) if found else 0
 
 
 def events_in(data: bytes) -> list[Event]:

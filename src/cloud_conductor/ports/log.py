@@ -27,6 +27,10 @@ class EventLog(Protocol):
         """Events by seq, in the order of seq; missing ones are left out."""
         ...
 
+    def find(self, source: str, event_id: str) -> int:
+        """Seq of the event of this id, wherever in the log; 0 when there is none. By an index."""
+        ...
+
     def high_water(self, partition: str) -> int:
         """Largest committed seq; 0 for an empty log."""
         ...

@@ -107,6 +107,16 @@ class LogContract:
         assert [e.seq for e in log.get(wanted)] == [seqs[0], seqs[2]]
         assert log.get([]) == []
 
+    def test_an_event_is_found_by_its_id_however_long_ago_it_came(self, open_log: OpenLog) -> None:
+        log = open_log()
+        other, mine = log.append([new_event("e-1", source="clover"), new_event("e-1")])
+        log.append([new_event(f"later-{n}") for n in range(100)])
+        log.append([new_event("e-1", body=b"again")])
+        assert log.find("square", "e-1") == mine.seq
+        assert log.find("clover", "e-1") == other.seq
+        assert log.find("square", "e-") == 0
+        assert log.find("clover", "later-1") == 0
+
     def test_an_empty_log_has_high_water_zero(self, open_log: OpenLog) -> None:
         log = open_log()
         assert log.high_water(PARTITION) == 0

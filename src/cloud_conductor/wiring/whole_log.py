@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from cloud_conductor.domain.events import Appended, Event, NewEvent
-from cloud_conductor.ingest.archive import events_in
+from cloud_conductor.ingest.archive import events_in, seq_in
 from cloud_conductor.ports.log import EventLog
 from cloud_conductor.ports.objects import ObjectStore
 
@@ -48,6 +48,20 @@ class WholeLog:
         for seq in sorted(set(seqs) - found.keys()):
             found |= {event.seq: event for event in self._archived(seq - 1, seq + 1)}
         return [found[seq] for seq in sorted(found)]
+
+    def find(self, source: str, event_id: str) -> int:
+        """As the log's; what was pruned is looked for in the ids of the raw zone's files."""
+        if seq := self._log.find(source, event_id):
+            return seq
+        (partition, *_) = self.partitions()
+        begin = next((event.seq for event in self._log.read(partition, 0, 1)), 0)
+        if begin <= 1:
+            return 0
+        for key in sorted(self._raw.list(f"raw/source={source}/"), reverse=True):
+            held = _RANGE.fullmatch(key)
+            if held and int(held[1]) < begin and (seq := seq_in(self._raw.get(key), event_id)):
+                return seq
+        return 0
 
     def high_water(self, partition: str) -> int:
         return self._log.high_water(partition)

@@ -57,3 +57,11 @@ def test_the_end_of_the_log_is_its_end(logs):
     assert whole.high_water("0") == EVENTS
     store.append([new_event("e-41")])
     assert [event.event_id for event in whole.read("0", EVENTS)] == ["e-41"]
+
+
+def test_old_and_young_events_are_found_by_id(logs):
+    everything, _, whole = logs
+    for one in (everything[0], everything[28], everything[29], everything[-1]):
+        assert whole.find("square", one.event_id) == one.seq
+    assert whole.find("square", "e-99") == 0
+    assert whole.find("clover", "e-2") == 0

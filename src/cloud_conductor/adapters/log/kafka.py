@@ -102,6 +102,10 @@ class KafkaLog:
         wanted = [seq for seq in sorted(set(seqs)) if self._index.seqs(seq - 1, 1) == [seq]]
         return self._fetch(wanted, until_full=False)
 
+    def find(self, source: str, event_id: str) -> int:
+        self._catch_up()
+        return self._index.find(source, event_id)
+
     def high_water(self, partition: str) -> int:
         assert partition == PARTITION, partition
         self._catch_up()

@@ -95,7 +95,12 @@ class Index:
     def known(self, events: Iterable[NewEvent]) -> list[int]:
         """Seq of each event by its id; 0 for one that is new."""
         with self._lock:
-            return [self._find(event)[0] for event in events]
+            return [self._find(event.source, event.event_id)[0] for event in events]
+
+    def find(self, source: str, event_id: str) -> int:
+        """Seq of the event of an id; 0 for none."""
+        with self._lock:
+            return self._find(source, event_id)[0]
 
     def seqs(self, after: int, limit: int) -> list[int]:
         """Seqs of events after one, in order."""
@@ -131,7 +136,7 @@ class Index:
         if entry.kind == "prune":
             self._prune(entry.before)
             return
-        first, k = self._find(entry.event)
+        first, k = self._find(entry.event.source, entry.event.event_id)
         if first or entry.kind == "duplicate":
             bare = msgspec.structs.replace(entry.event, body=b"")
             self._db.execute(
@@ -148,14 +153,14 @@ class Index:
             (h, k, entry.seq, event.source, event.event_id),
         )
 
-    def _find(self, event: NewEvent) -> tuple[int, int]:
+    def _find(self, source: str, event_id: str) -> tuple[int, int]:
         """(seq, 0) of an event that is known; (0, the first free place of its key) otherwise."""
-        h = self._digest(event.source, event.event_id)
+        h = self._digest(source, event_id)
         rows = self._db.execute("select k, seq, source, event_id from event where h = ?", (h,))
         used = -1
-        for k, seq, source, event_id in rows.fetchall():
-            if (source, event_id) == (event.source, event.event_id):
-                return seq, 0
+        for k, seq, *who in rows.fetchall():
+            if who == [source, event_id]:
+                return int(seq), 0
             used = max(used, k)
         return 0, used + 1
 

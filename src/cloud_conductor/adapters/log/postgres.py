@@ -133,6 +133,10 @@ class PostgresLog:
     def get(self, seqs: Sequence[int]) -> list[Event]:
         return [event_of(row) for row in self._rows(GET, (list(seqs),))]
 
+    def find(self, source: str, event_id: str) -> int:
+        rows = self._rows(KNOWN, ([self._digest(source, event_id)],))
+        return next((int(seq) for _, _, *who, seq in rows if who == [source, event_id]), 0)
+
     def high_water(self, partition: str) -> int:
         assert partition == PARTITION, partition
         return int(self._rows("select coalesce(max(seq), 0) from event_log", ())[0][0])

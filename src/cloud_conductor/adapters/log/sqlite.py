@@ -85,6 +85,7 @@ values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 READ = f"select {COLUMNS} from log where seq > ? order by seq limit ?"  # noqa: S608
 GET = f"select {COLUMNS} from log where seq in (select value from json_each(?)) order by seq"  # noqa: S608
+FIND = "select seq from log where h = ? and source = ? and event_id = ?"
 DUPLICATES = """
 select number, source, channel, kind, event_id, merchant_id, received_us, x'', headers, url,
        trigger_seq
@@ -177,6 +178,11 @@ class SqliteLog:
         wanted = msgspec.json.encode(list(seqs)).decode()
         with self._read_lock:
             return [event_of(row) for row in self._reader.execute(GET, (wanted,)).fetchall()]
+
+    def find(self, source: str, event_id: str) -> int:
+        with self._read_lock:
+            rows = self._reader.execute(FIND, (self._digest(source, event_id), source, event_id))
+            return int(next(iter(rows.fetchall()), (0,))[0])
 
     def high_water(self, partition: str) -> int:
         assert partition == PARTITION, partition

@@ -14,6 +14,7 @@ from cloud_conductor.accounting import journal
 from cloud_conductor.accounting.facts import DayFacts, split
 from cloud_conductor.conform import flow as conform
 from cloud_conductor.domain.errors import NotFound
+from cloud_conductor.domain.events import Event
 from cloud_conductor.serve import vendors
 from cloud_conductor.serve.desk import Ask, Desk
 from cloud_conductor.serve.rest.endpoint import Endpoint, Identity, Params, Ref, sees
@@ -169,23 +170,24 @@ def entry_ref(desk: Desk, row: EntryRow) -> Ref:
 
 
 def _event_hits(desk: Desk, text: str) -> list[Hit]:
-    """An event by its number, or by its id among the newest ones."""
+    """An event of the whole log by its number or its id; a new one by the id's first letters too."""
+    sources = {one.source for one in desk.stores} | {*desk.house.config.sources}
+    seqs = [desk.log.find(source, text) for source in sorted(sources)]
     if text.isascii() and text.isdigit() and len(text) <= 15:
-        return [
-            Hit("event", str(one.seq), f"event {one.seq}", f"{one.kind} {one.event_id}", "", "")
-            for one in desk.log.get([int(text)])
-        ]
+        seqs.append(int(text))
+    if found := desk.log.get([seq for seq in seqs if seq]):
+        return [_event_hit(one) for one in found]
     hits: list[Hit] = []
     for partition in desk.log.partitions():
         after = max(0, desk.log.high_water(partition) - EVENTS_BACK)
         while len(hits) < 5 and (page := desk.log.read(partition, after, 1_000)):
             after = page[-1].seq
-            hits += [
-                Hit("event", str(one.seq), f"event {one.seq}", f"{one.kind} {one.event_id}", "", "")
-                for one in page
-                if one.event_id.startswith(text)
-            ]
+            hits += [_event_hit(one) for one in page if one.event_id.startswith(text)]
     return hits[:5]
+
+
+def _event_hit(one: Event) -> Hit:
+    return Hit("event", str(one.seq), f"event {one.seq}", f"{one.kind} {one.event_id}", "", "")
 
 
 def _of_entry(ask: Ask, params: Subject) -> Trail:
