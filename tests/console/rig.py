@@ -25,12 +25,13 @@ from cloud_conductor.cli.rehearsal import SQUARE_TOKEN
 from cloud_conductor.wiring.house import open_house
 from cloud_conductor.wiring.query import run_query
 
+PICTURES = Path(__file__).parents[2] / "docs" / "pictures" / "console"
 CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-START_S_MAX = 300.0
+START_S_MAX = 240.0
 WAIT_S_MAX = 60.0
 TABS_MAX = 200
 expect.set_options(timeout=WAIT_S_MAX * 1_000)
@@ -249,3 +250,10 @@ def call(page: Page, method: str, path: str, body: Any = None) -> Any:
     )
     assert told[0] < 300, told
     return json.loads(told[1])
+
+
+def picture(page: Page, name: str) -> None:
+    """A screenshot for the documents, when they are asked for: CONDUCTOR_PICTURES=1."""
+    if os.environ.get("CONDUCTOR_PICTURES"):
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=PICTURES / f"{name}.png")

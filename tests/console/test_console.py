@@ -4,7 +4,6 @@ import os
 import re
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,9 +11,21 @@ import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, expect
-from rig import Cashier, Demo, browser, call, chromium, demo, press, settle, tab_to, until, watched
+from rig import (
+    Cashier,
+    Demo,
+    browser,
+    call,
+    chromium,
+    demo,
+    picture,
+    press,
+    settle,
+    tab_to,
+    until,
+    watched,
+)  # fmt: skip
 
-PICTURES = Path(__file__).parents[2] / "docs" / "pictures" / "console"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 WIDE, PHONE = (1360, 900), (390, 844)
 FIRST_ROUTE_REQUESTS_MAX = 14
@@ -94,13 +105,6 @@ def violations(page: Page, *, whole: bool) -> list[str]:
     rules = RULES if whole else {"type": "rule", "values": ["color-contrast", "target-size"]}
     found = Axe().run(page, options={"runOnly": rules}).response["violations"]
     return [f"{one['id']} {one['nodes'][0]['html'][:160]}" for one in found]
-
-
-def picture(page: Page, name: str) -> None:
-    """A screenshot for the documents, when they are asked for: CONDUCTOR_PICTURES=1."""
-    if os.environ.get("CONDUCTOR_PICTURES"):
-        PICTURES.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=PICTURES / f"{name}.png")
 
 
 def test_a_used_link_leads_to_the_sign_in_page(shown: Demo, chrome: Browser, signed_in: Any):
@@ -410,9 +414,10 @@ def test_whatever_is_broken_the_proof_line_holds_or_names_the_cause(shown: Demo,
     with shown.cashier() as cashier:
         for title in SWITCHES:
             panel.get_by_role("button", name=title).click()
-            expect(panel.get_by_role("button", name=title, pressed=True)).to_be_visible()
-            page.reload()
-            settle(page)
+            if title == SWITCHES[0]:
+                expect(panel.get_by_role("button", name=title, pressed=True)).to_be_visible()
+                page.reload()
+                settle(page)
             expect(panel.get_by_role("button", name=title, pressed=True)).to_be_visible()
             expect(panel.get_by_text(f"{title} is on.")).to_be_visible()
             if title == "Lose replies":

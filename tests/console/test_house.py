@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from house import LAST_DAY, WEEKS, house, link
-from playwright.sync_api import Browser, Page, expect
-from rig import browser, chromium, press, settle, tab_to, watched
+from playwright.sync_api import Browser, Page, ViewportSize, expect
+from rig import browser, chromium, picture, press, settle, tab_to, watched
 from shop_front import Front
 
 from cloud_conductor.accounting.breaks import Break
@@ -36,7 +36,8 @@ def chrome(front: Front) -> Iterator[Browser]:
 @contextmanager
 def seen_by(front: Front, chrome: Browser, name: str) -> Iterator[Page]:
     """A page of somebody who has signed in; it may say nothing wrong."""
-    context = chrome.new_context(locale="en-GB", reduced_motion="reduce")
+    size: ViewportSize = {"width": 1360, "height": 900}
+    context = chrome.new_context(viewport=size, locale="en-GB", reduced_motion="reduce")
     page = context.new_page()
     wrong = watched(page)
     page.goto(link(front, name))
@@ -66,6 +67,7 @@ def test_the_band_of_the_weekday_is_drawn_told_and_tabled(front: Front, page: Pa
     chart = page.get_by_role("img", name=f"{WEEKS} Saturdays before had sold {low} to {high}")
     expect(chart.locator("canvas")).to_be_visible()
     assert chart.locator("canvas").evaluate(DRAWN), "the band has its own colour on the canvas"
+    picture(page, "live-light")
     press(page, page.get_by_role("button", name="Net sales through Sat 21 Nov as a table"))
     table = page.get_by_role("table", name="Net sales through Sat 21 Nov")
     row = table.get_by_role("row").last

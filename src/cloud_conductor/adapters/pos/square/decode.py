@@ -351,7 +351,7 @@ def _item(batch: Batch, event: Event, item: wire.CatalogItem) -> Faults:
         cost = (variation.custom_attribute_values or {}).get(settlement.UNIT_COST)
         if cost and cost.number_value and not is_decimal(cost.number_value):
             where = f"{path}/custom_attribute_values/{settlement.UNIT_COST}/number_value"
-            return (Finding(CONTRACT, where, "not a decimal number of at most 12.6 digits"),)
+            return (Finding(CONTRACT, where, "not a number: 12 digits, 6 decimals at most"),)
         price = variation.item_variation_data and variation.item_variation_data.price_money
         if price and price.currency not in EXPONENTS:
             where = f"{path}/item_variation_data/price_money/currency"

@@ -355,7 +355,7 @@ def number_faults(order: wire.Order) -> list[Finding]:
 
 
 def _not_decimal(where: str) -> Finding:
-    return Finding(CONTRACT, where, "not a decimal number of at most 12.6 digits")
+    return Finding(CONTRACT, where, "not a number: 12 digits, 6 decimals at most")
 
 
 def _line_lists(order: wire.Order) -> Iterable[tuple[str, list[wire.Line]]]:

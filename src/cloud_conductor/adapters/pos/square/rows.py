@@ -399,7 +399,7 @@ def millionths(text: str) -> int:
         or len(part) > 6
         or (point and not part)
     ):
-        raise ValueError("not a decimal number of at most 12.6 digits")
+        raise ValueError("not a number: 12 digits, 6 decimals at most")
     return int(whole) * MICRO + int(part.ljust(6, "0") or "0")
 
 

@@ -1,7 +1,7 @@
 // Journals: what will be posted, what was posted, by whom, where. A second person approves.
 
 import { Fragment, html, useState } from "../vendor/preact.js";
-import { moment, money } from "../lib/format.js";
+import { day, moment, money } from "../lib/format.js";
 import { ask, topics } from "../lib/net.js";
 import { place, spanned } from "../lib/route.js";
 import { Act, Card, Choices, Empty, More, State, StoreDay, Table, Trail, Trouble, Vendor, may, useList, zoneOf } from "../ui/kit.js";
@@ -45,8 +45,8 @@ export default function Journals() {
 /** @param {Set<string>} chosen @param {(key: string) => void} toggle */
 const columns = (chosen, toggle) => [
   { title: "Choose", quiet: true, tight: true, cell: (/** @type {any} */ row) => row.can_approve && html`<input type="checkbox" aria-label=${`Choose ${row.kind} ${row.store} ${row.business_date}`} checked=${chosen.has(row.key)} onChange=${() => toggle(row.key)} />` },
-  { title: "Entry", head: true, cell: (/** @type {any} */ row) => html`<${Trail} kind="entry" id=${row.key}>${row.kind}</${Trail}><span class="sub mono">${row.key.slice(0, 12)}</span>` },
-  { title: "Store and day", cell: (/** @type {any} */ row) => html`<${StoreDay} store=${row.store} date=${row.business_date} />` },
+  { title: "Entry", head: true, cell: (/** @type {any} */ row) => html`<${Trail} kind="entry" id=${row.key}>${row.kind}</${Trail}><span class="sub wide-hide">${row.store} \u00b7 ${day(row.business_date)}</span><span class="sub mono narrow-hide">${row.key.slice(0, 12)}</span>` },
+  { title: "Store and day", narrow: true, cell: (/** @type {any} */ row) => html`<${StoreDay} store=${row.store} date=${row.business_date} />` },
   { title: "State", cell: (/** @type {any} */ row) => html`<${State} state=${row.state} />${row.error && html`<span class="sub wrap">${row.error}</span>`}` },
   { title: "Total", right: true, cell: (/** @type {any} */ row) => html`${money(row.debit_minor, row.currency)} <span class="faint tiny">${row.currency}</span>` },
   { title: "Approved by", narrow: true, cell: (/** @type {any} */ row) => (row.approved_by || "").replace("user:", "") || html`<span class="faint">\u2013</span>` },

@@ -43,7 +43,7 @@ const Levels = ({ levels, currency, aside, foot }) => html`<${Card} title="Six l
     { title: "State", cell: (/** @type {any} */ level) => html`<${State} state=${level.state} word=${level.state === "green" ? "agrees" : undefined} />` },
     { title: "Matched", right: true, narrow: true, cell: (/** @type {any} */ level) => level.matched },
     { title: "Explained", right: true, narrow: true, cell: (/** @type {any} */ level) => level.explained },
-    { title: "Open", right: true, cell: (/** @type {any} */ level) => level.open },
+    { title: "Open", right: true, narrow: true, cell: (/** @type {any} */ level) => level.open },
     { title: "Unexplained", right: true, cell: (/** @type {any} */ level) => money(level.unexplained_minor, currency) },
   ]} />
 </${Card}>`;

@@ -14,7 +14,7 @@ export default function Review() {
         { title: "Case", head: true, cell: (/** @type {any} */ row) => html`${row.ref ? html`<${Trail} kind=${row.ref.kind} id=${row.ref.id}>${row.title}</${Trail}>` : row.title}${row.reasons.map((/** @type {string} */ reason) => html`<span class="sub">${reason}</span>`)}` },
         { title: "Kind", cell: (/** @type {any} */ row) => html`<${State} state=${row.severity} word=${words(row.kind)} />` },
         { title: "Store and day", narrow: true, cell: (/** @type {any} */ row) => html`${row.store}${row.business_date && html`<span class="sub">${day(row.business_date)}</span>`}` },
-        { title: "Since", right: true, cell: (/** @type {any} */ row) => moment(row.since, zoneOf(row.store)) },
+        { title: "Since", right: true, narrow: true, cell: (/** @type {any} */ row) => moment(row.since, zoneOf(row.store)) },
         { title: "Amount", right: true, cell: (/** @type {any} */ row) => (row.amount_minor === null ? "\u2013" : money(row.amount_minor, row.currency)) },
       ]} />`}
     <${More} list=${list} />

@@ -70,7 +70,7 @@ function People() {
       { title: "Roles", cell: (/** @type {any} */ row) => row.roles.join(", ") },
       { title: "Stores", narrow: true, cell: (/** @type {any} */ row) => (row.stores.includes("*") ? "all" : row.stores.join(", ")) },
       { title: "Last seen", right: true, narrow: true, cell: (/** @type {any} */ row) => moment(row.last_seen_at, zoneOf()) },
-      { title: "State", cell: (/** @type {any} */ row) => html`<${State} state=${row.is_active ? "ok" : "stopped"} word=${row.is_active ? "active" : "closed"} />` },
+      { title: "State", narrow: true, cell: (/** @type {any} */ row) => html`<${State} state=${row.is_active ? "ok" : "stopped"} word=${row.is_active ? "active" : "closed"} />` },
       { title: "Act", quiet: true, right: true, cell: (/** @type {any} */ row) => row.is_active && html`<${Act} act=${() => link(row.name)}>One-time link</${Act}>` },
     ]} /></${Card}>
     <${Card} title="API keys" aside=${html`<${NewKey} done=${keys.reload} />`}><${Table} caption="API keys" rows=${held} id=${(/** @type {any} */ row) => row.id} empty=${html`<${Empty} title="No key yet">A key lets a till, a web shop or a script ask the same API with its own role.</${Empty}>`} columns=${[

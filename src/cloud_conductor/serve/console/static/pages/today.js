@@ -78,7 +78,7 @@ const Stores = ({ rows, date }) => html`<${Card} title="Stores">
       { title: "Store", head: true, cell: (/** @type {any} */ row) => html`<${Fragment}><a href=${href({ page: "live", stores: [row.store] })}>${row.store}</a>${row.name && row.name !== row.store ? html`<span class="sub">${row.name}</span>` : null}</${Fragment}>` },
       { title: "Net sales", right: true, cell: (/** @type {any} */ row) => html`<${Trail} kind="net_sales" id=${`${row.store}:${date}`}>${money(row.net_minor, row.currency)}</${Trail}>` },
       { title: "Currency", quiet: true, tight: true, cell: (/** @type {any} */ row) => html`<span class="faint tiny">${row.currency}</span>` },
-      { title: "Sales", right: true, cell: (/** @type {any} */ row) => row.orders },
+      { title: "Sales", right: true, narrow: true, cell: (/** @type {any} */ row) => row.orders },
       { title: "Units", right: true, narrow: true, cell: (/** @type {any} */ row) => row.units },
       { title: "Last sale", right: true, narrow: true, cell: (/** @type {any} */ row) => hourMinute(row.last_sale_at, zoneOf(row.store)) },
       ...(place.value.date ? [] : [{ title: "Till", cell: (/** @type {any} */ row) => html`<${Till} row=${row} />` }]),

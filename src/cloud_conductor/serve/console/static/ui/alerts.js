@@ -23,6 +23,7 @@ function cause(alert) {
     schema_drift: [href({ page: "events", trail: [], filters: { show: "quarantine" } }), "See the records in quarantine"],
     dead_till: [href({ page: "live", trail: [], filters: {}, stores }), `See ${alert.store} live`],
     drawer_short: [href({ page: "review", trail: [], filters: {}, stores }), "See the drawer in Review"],
+    windows_unlike: [href({ page: "live", trail: [], filters: {}, stores }), "See the live figures"],
     freshness: [href({ page: "pipelines", trail: [], filters: {} }), "See every feed's age"],
     pipeline_failed: [href({ page: "pipelines", trail: [], filters: {} }), "See the run and its error"],
   };

@@ -1,7 +1,7 @@
 // The trail: any figure, the rows under it, their raw events, the entry they are in, the vendor's own page. And back.
 
 import { Fragment, html, useEffect, useRef, useState } from "../vendor/preact.js";
-import { moment, money, person, pretty, quantity, sentence, size, words } from "../lib/format.js";
+import { day, moment, money, person, pretty, quantity, sentence, size, words } from "../lib/format.js";
 import { changes, mended } from "../lib/mend.js";
 import { ask } from "../lib/net.js";
 import { go, href, place } from "../lib/route.js";
@@ -71,7 +71,7 @@ function Steps({ kind, id }) {
     <${Table} caption=${step.title} rows=${step.items} id=${(/** @type {any} */ ref) => ref.kind + ref.id} columns=${[
       { title: "What", head: true, cell: (/** @type {any} */ ref) => html`<${RefLink} ref_=${ref} outside=${step.step === "vendor"} />` },
       { title: "Details", quiet: true, cell: (/** @type {any} */ ref) => html`<span class="faint wrap">${[ref.at && moment(ref.at, zoneOf()), ref.detail].filter(Boolean).join(", ")}</span>` },
-      { title: "Amount", right: true, cell: (/** @type {any} */ ref) => (ref.amount_minor === null ? "" : money(ref.amount_minor, ref.currency)) },
+      ...(step.items.some((/** @type {any} */ ref) => ref.amount_minor !== null) ? [{ title: "Amount", right: true, cell: (/** @type {any} */ ref) => (ref.amount_minor === null ? "" : money(ref.amount_minor, ref.currency)) }] : []),
     ]} />
     ${step.more && html`<p class="note">The first ${step.items.length} of ${step.count}.</p>`}
   </section>`)}</${Fragment}>`;
@@ -144,7 +144,7 @@ function Sale({ id }) {
   const hidden = new Set(data.masked ?? []);
   return html`<section class="stack">
     <div class="row between"><div class="row"><span class="strong"><${Amount} minor=${sale.total_minor} currency=${sale.currency} /></span> <${State} state=${sale.state} /></div><${Vendor} url=${data.url}>Open at the till</${Vendor}></div>
-    <dl class="facts"><dt>Store</dt><dd>${sale.store}, ${sale.register || "no register named"}</dd><dt>Rung up</dt><dd title=${sale.occurred_at}>${moment(sale.occurred_at, zoneOf(sale.store))}, business day ${sale.business_date}</dd>
+    <dl class="facts"><dt>Store</dt><dd>${sale.store}, ${sale.register || "no register named"}</dd><dt>Rung up</dt><dd title=${sale.occurred_at}>${moment(sale.occurred_at, zoneOf(sale.store))}, business day ${day(sale.business_date)}</dd>
       <dt>Customer</dt><dd>${hidden.has("customer_id") ? html`<${Hidden} />` : sale.customer_id ? html`<${Trail} kind="customer" id=${sale.customer_id}>${sale.customer_id}</${Trail}>` : "not named"}</dd></dl>
     <${Table} caption="Lines of the sale" rows=${data.lines} id=${(/** @type {any} */ line) => line.line_uid + line.event} columns=${[
       { title: "Item", head: true, cell: (/** @type {any} */ line) => html`<${Fragment}>${line.name}<span class="sub">${line.event === "return" ? "return · " : ""}${line.sku ? html`<${Trail} kind="sku" id=${line.sku}>${line.sku}</${Trail}>` : words(line.line_kind)}${line.department ? ` · ${line.department}` : ""}</span></${Fragment}>` },
@@ -200,9 +200,9 @@ function Break({ id }) {
   return html`<section class="stack">
     <div class="row"><strong>${data.code} ${data.title}</strong> <${State} state=${data.state} /></div>
     <p>${data.message}</p>
-    <dl class="facts"><dt>Amount</dt><dd><${Amount} minor=${data.amount_minor} currency=${data.currency} /></dd><dt>Where</dt><dd>${data.store}, ${data.business_date}, level ${data.level}</dd>
+    <dl class="facts"><dt>Amount</dt><dd><${Amount} minor=${data.amount_minor} currency=${data.currency} /></dd><dt>Where</dt><dd>${data.store}, ${day(data.business_date)}, level ${data.level}</dd>
       ${data.explain && html`<dt>What it is</dt><dd>${data.explain.what}</dd><dt>Why</dt><dd>${data.explain.why}</dd><dt>Next</dt><dd>${data.explain.next}</dd>`}
-      ${data.hint && html`<dt>Hint</dt><dd>${data.hint}</dd>`}${data.owner && html`<dt>Owner</dt><dd>${data.owner}</dd>`}${data.reason && html`<dt>Reason</dt><dd>${data.reason}</dd>`}</dl>
+      ${data.hint && data.hint !== data.explain?.next && html`<dt>Hint</dt><dd>${data.hint}</dd>`}${data.owner && html`<dt>Owner</dt><dd>${data.owner}</dd>`}${data.reason && html`<dt>Reason</dt><dd>${data.reason}</dd>`}</dl>
     ${data.refs?.length > 0 && html`<${Table} caption="Both sides" rows=${data.refs} id=${(/** @type {any} */ ref) => ref.kind + ref.id} columns=${[
       { title: "Side", head: true, cell: (/** @type {any} */ ref) => html`<${RefLink} ref_=${ref} />` }, { title: "Details", quiet: true, cell: (/** @type {any} */ ref) => ref.detail },
       { title: "Amount", right: true, cell: (/** @type {any} */ ref) => (ref.amount_minor === null ? "" : money(ref.amount_minor, ref.currency)) }]} />`}
@@ -267,7 +267,7 @@ function Quarantined({ id }) {
     return answer;
   };
   return html`<section class="stack">
-    <div class="row"><strong>${data.code}</strong> <${State} state=${data.state === "open" ? "quarantined" : data.state} /> <span class="faint">${data.kind} from ${data.source}</span></div>
+    <div class="row"><strong>${sentence(words(data.code))}</strong> <${State} state=${data.state === "open" ? "quarantined" : data.state} /> <span class="faint">${data.kind} from ${data.source}</span></div>
     <ul class="stack">${data.findings.map((/** @type {any} */ one) => html`<li class="problem"><p><code>${one.pointer}</code> ${one.message}</p></li>`)}</ul>
     ${hidden && open && html`<p class="note">Personal fields are hidden. Mending needs the whole record; looking at it is written to the audit record.</p>
       <div class="row"><${Act} act=${async () => setWhole(await revealed(data.seq))}><${Icon} name="lock" />Reveal to mend</${Act}></div>`}
@@ -275,7 +275,7 @@ function Quarantined({ id }) {
       <textarea class="field mono" spellcheck="false" readonly=${hidden || !open} value=${text} onInput=${(/** @type {any} */ event) => { setBody(event.target.value); setVerdict(null); }}></textarea></label>
     ${verdict && (verdict.ok ? html`<p><${State} state="ok" word="the contract holds" /></p>` : html`<ul class="stack">${verdict.findings.map((/** @type {any} */ one) => html`<li class="problem"><code>${one.pointer}</code> ${one.message}</li>`)}</ul>`)}
     ${open && html`<div class="row"><${Act} act=${check} disabled=${hidden}>Check</${Act}>
-      <${Act} class="button primary" act=${release} done=${(/** @type {any} */ answer) => `${answer.sent} sent through again.`}>${body === null ? "Release as it is" : "Release this fix"}</${Act}>
+      <${Act} class=${body === null ? "button" : "button primary"} act=${release} done=${(/** @type {any} */ answer) => `${answer.sent} sent through again.`}>${body === null ? "Release as it is" : "Release this fix"}</${Act}>
       ${body !== null && html`<${Act} act=${async () => { const told = await releaseAlike(data, original, text); reload(); return told; }} done=${(/** @type {string} */ told) => told}>Mend all with this reason</${Act}>`}</div>`}
     <p><${Trail} kind="event" id=${data.seq}>The event as it came</${Trail}></p>
   </section>`;
