@@ -13,14 +13,14 @@ import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import msgspec
 
 from cloud_conductor.adapters.http import LIMITS, Auth, Bearer, HttpEngine, Limits
 from cloud_conductor.adapters.pos.square.abreast import abreast
-from cloud_conductor.adapters.pos.square.listing import listed
+from cloud_conductor.adapters.pos.square.listing import listing_of
 from cloud_conductor.adapters.pos.square.naming import NOTICES, named
 from cloud_conductor.adapters.pos.square.objects import (
     EPOCH,
@@ -176,11 +176,9 @@ class Square:
         found: list[Listed] = []
 
         def read(places: Sequence[str]) -> list[Listed]:
-            return [
-                listed(one, page.url, within=start)
-                for page in self._search_orders(places, "closed_at", start, end, states)
-                for one in page.objects
-            ]
+            asked = _orders_search(places, "closed_at", start, end, states)
+            pages = read_pages(self._engine, asked, partial(listing_of, within=start))
+            return [one for page in pages for one in page.rows]
 
         for some in abreast(read, _searched(location_ids)):
             found += some
@@ -263,7 +261,8 @@ class Square:
 
     def _sweep_orders(self, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
         def read(places: Sequence[str]) -> list[list[NewEvent]]:
-            pages = self._search_orders(places, "updated_at", since, until)
+            asked = _orders_search(places, "updated_at", since, until)
+            pages = read_pages(self._engine, asked, page_of)
             return [self._events("order", page) for page in pages]
 
         for pages in abreast(read, _searched(self._location_ids())):
@@ -351,29 +350,6 @@ class Square:
             now = self._clock.now()
             yield [self._object(_catalog_kind(one), one, page.url, now) for one in page.objects]
 
-    def _search_orders(
-        self,
-        location_ids: Sequence[str],
-        clock: str,
-        start: datetime,
-        end: datetime,
-        states: Sequence[str] = (),
-    ) -> Iterator[Page]:
-        """Square wants the sort field to be the one that is filtered."""
-        span = {"start_at": rfc3339(start), "end_at": rfc3339(end)}
-        wanted: dict[str, Any] = {"date_time_filter": {clock: span}}
-        if states:
-            wanted["state_filter"] = {"states": list(states)}
-        body = {
-            "location_ids": list(location_ids),
-            "limit": ORDERS_PER_PAGE,
-            "query": {
-                "filter": wanted,
-                "sort": {"sort_field": clock.upper(), "sort_order": "ASC"},
-            },
-        }
-        return self._pages("POST", "/v2/orders/search", "orders", body=body)
-
     def _pages(
         self,
         method: str,
@@ -383,7 +359,7 @@ class Square:
         *,
         body: Mapping[str, Any] | None = None,
     ) -> Iterator[Page]:
-        return read_pages(self._engine, Question(method, path, name, query or {}, body))
+        return read_pages(self._engine, Question(method, path, name, query or {}, body), page_of)
 
     def _complete(self, subscription: _Subscription) -> str:
         """Make sure that it has our event types, and give its key."""
@@ -429,6 +405,29 @@ class Square:
 
 
 ADAPTER = Square
+
+
+def _orders_search(
+    location_ids: Sequence[str],
+    clock: str,
+    start: datetime,
+    end: datetime,
+    states: Sequence[str] = (),
+) -> Question:
+    """Square wants the sort field to be the one that is filtered."""
+    span = {"start_at": rfc3339(start), "end_at": rfc3339(end)}
+    wanted: dict[str, Any] = {"date_time_filter": {clock: span}}
+    if states:
+        wanted["state_filter"] = {"states": list(states)}
+    body = {
+        "location_ids": list(location_ids),
+        "limit": ORDERS_PER_PAGE,
+        "query": {
+            "filter": wanted,
+            "sort": {"sort_field": clock.upper(), "sort_order": "ASC"},
+        },
+    }
+    return Question("POST", "/v2/orders/search", "orders", body=body)
 
 
 def _once(found: Sequence[Listed]) -> list[Listed]:

@@ -1,11 +1,11 @@
 """Rows of a control listing: what Square itself says exists, to compare with what we hold."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from cloud_conductor.adapters.pos.square.objects import head_of, instant, moment_of
+from cloud_conductor.adapters.pos.square.objects import head_of, instant, moment_of, page_of
 from cloud_conductor.domain.errors import VendorUnavailable
 from cloud_conductor.ports.pos import Listed
 
@@ -42,7 +42,33 @@ class _ListedOrder(msgspec.Struct, frozen=True):
         )
 
 
+class _Answer(msgspec.Struct):
+    orders: list[_ListedOrder] = []
+    cursor: str = ""
+
+
+class Listing(NamedTuple):
+    """One page of a control listing."""
+
+    rows: list[Listed]
+    cursor: str
+
+
 _LISTED = msgspec.json.Decoder(_ListedOrder)
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+def listing_of(body: bytes, name: str, url: str, *, within: datetime) -> Listing:
+    """A page of orders, of which only what a listing says is read; see `listed`.
+
+    An order that cannot be read so has its page read again, one by one.
+    """
+    try:
+        found = _ANSWER.decode(body)
+        return Listing([one.listed() for one in found.orders], found.cursor)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        page = page_of(body, name, url)
+    return Listing([listed(one, url, within=within) for one in page.objects], page.cursor)
 
 
 def listed(body: bytes, url: str, *, within: datetime) -> Listed:

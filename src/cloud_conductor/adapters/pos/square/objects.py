@@ -2,6 +2,8 @@
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
 import msgspec
 
@@ -53,18 +55,27 @@ class _Notice(msgspec.Struct):
 _HEAD = msgspec.json.Decoder(Head)
 _NOTICE = msgspec.json.Decoder(_Notice)
 _MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def page_of(body: bytes, name: str, url: str) -> Page:
     """The list `name` of an answer. Square leaves an empty list and a last cursor out."""
-    members = _members(body, url)
     try:
-        objects = _LIST.decode(members[name]) if name in members else []
-        cursor = msgspec.json.decode(members["cursor"], type=str) if "cursor" in members else ""
+        found = _answer_with(name).decode(body)
     except UNREADABLE as error:
+        _members(body, url)
         raise VendorUnavailable(f"{url} answered with a list that is none: {error}") from error
-    return Page(objects=tuple(bytes(one) for one in objects), url=url, cursor=cursor)
+    objects = tuple(bytes(one) for one in getattr(found, name))
+    return Page(objects=objects, url=url, cursor=found.cursor)
+
+
+@lru_cache(maxsize=64)
+def _answer_with(name: str) -> Any:
+    """Decoder of an answer with this list: its bytes are gone through once."""
+    fields: list[Any] = [
+        (name, list[msgspec.Raw], msgspec.field(default_factory=list)),
+        ("cursor", str, ""),
+    ]
+    return msgspec.json.Decoder(msgspec.defstruct("Answer", fields))
 
 
 def member_of(body: bytes, name: str, url: str) -> bytes:

@@ -4,13 +4,13 @@ Square, "Pagination": a cursor is opaque, lasts for minutes, and the question is
 cursor it does not know (any more) is refused with INVALID_CURSOR.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from cloud_conductor.adapters.http import DETAIL_CHARS_MAX, HttpEngine
-from cloud_conductor.adapters.pos.square.objects import UNREADABLE, Page, page_of
+from cloud_conductor.adapters.pos.square.objects import UNREADABLE
 from cloud_conductor.domain.errors import VendorRefused
 
 PAGES_MAX = 10_000  # of one list; reaching it is an error, never a silent end
@@ -18,6 +18,18 @@ RESTARTS_MAX = 5  # of one list
 FORGOTTEN = "INVALID_CURSOR"
 
 Query = Mapping[str, str | int]
+
+
+class Turned(Protocol):
+    """One page of a list, however it is read."""
+
+    @property
+    def cursor(self) -> str: ...
+
+
+PageT = TypeVar("PageT", bound=Turned)
+PageReader = Callable[[bytes, str, str], PageT]
+"""An answer, the list's name in it and the answer's address -> the page."""
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -41,14 +53,14 @@ class _Refusal(msgspec.Struct, frozen=True):
     errors: tuple[_Problem, ...] = ()
 
 
-def read_pages(engine: HttpEngine, question: Question) -> Iterator[Page]:
+def read_pages(engine: HttpEngine, question: Question, read: PageReader[PageT]) -> Iterator[PageT]:
     """Every page in order. After a forgotten cursor the first ones come once more: rows may repeat.
 
     Raises VendorRefused when that happens more than RESTARTS_MAX times, or past PAGES_MAX.
     """
     cursor, restarts = "", 0
     for _ in range(PAGES_MAX):
-        page = _page(engine, question, cursor)
+        page = _page(engine, question, cursor, read)
         if page is None:
             restarts += 1
             if restarts > RESTARTS_MAX:
@@ -62,7 +74,9 @@ def read_pages(engine: HttpEngine, question: Question) -> Iterator[Page]:
     raise VendorRefused(f"Square gave more than {PAGES_MAX} pages of {question.name}")
 
 
-def _page(engine: HttpEngine, question: Question, cursor: str) -> Page | None:
+def _page(
+    engine: HttpEngine, question: Question, cursor: str, read: PageReader[PageT]
+) -> PageT | None:
     """The page at a cursor; None when Square does not know the cursor."""
     more = {"cursor": cursor} if cursor else {}
     body = question.body
@@ -75,7 +89,7 @@ def _page(engine: HttpEngine, question: Question, cursor: str) -> Page | None:
         expect=(400,) if cursor else (),
     )
     if answer.status != 400:
-        return page_of(answer.body, question.name, answer.url)
+        return read(answer.body, question.name, answer.url)
     if not _is_forgotten(answer.body):
         detail = answer.body[:DETAIL_CHARS_MAX].decode("utf-8", "replace")
         raise VendorRefused(f"Square answered 400 to {question}: {detail}")
