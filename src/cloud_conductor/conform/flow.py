@@ -28,7 +28,8 @@ from cloud_conductor.state import conform as state
 
 log = logging.getLogger("conductor")
 
-EVENTS_PER_BATCH = 10_000  # about 55 MB of orders; each batch costs a commit a table
+EVENTS_PER_BATCH = 40_000  # each batch costs a commit a table, and a file a table and date
+BATCH_BYTES = 96 * 1024 * 1024  # of bodies, at most a log's page more: a month of orders is 110 MB
 SEAL_ATTEMPTS_MAX = 5
 DATES_PER_SEAL = 31  # a month of a chain is about 130,000 lines and 100 MB while it is sealed
 SEAL_INPUTS = {
@@ -39,7 +40,9 @@ SEAL_INPUTS = {
 SEAL_ORDER = sorted(PARTITIONED, key=SEAL_INPUTS.__contains__)
 """What others are enriched from comes first: sealed after them, it would make them due again."""
 SALE_WITHIN = timedelta(days=3)
-"""How far apart a payment and the close of its sale may be and still be brought together."""
+"""How far apart a payment and the close of its sale mostly are: those days are read whole."""
+OPEN_WITHIN = timedelta(days=92)
+"""How long a ticket may be open after something was paid on it, and be brought together with it."""
 
 
 def _go_on(_step: str) -> None:
@@ -202,21 +205,50 @@ def day_tenders(
 ) -> pa.Table:
     """Enriched tenders of a date with those of its sales, without those of other dates' sales.
 
-    named: the date's sale_tenders. read: rows of other dates, where they are at hand.
+    named: the date's sale_tenders. read: rows of other dates, where they are at hand; what is
+    farther away than SALE_WITHIN is looked for by its ids.
     """
     read = read or lake.read
+    if strays(tenders, named).num_rows:
+        near = read("sale_tenders", _near(lake, "sale_tenders", business_date))
+        tenders = _without(tenders, named, near)
+    if (stray := strays(tenders, named)).num_rows:
+        tenders = _without(tenders, named, _far(lake, named, business_date, stray))
     absent = named.filter(pc.invert(named_in(named, tenders)))
-    stray = strays(tenders, named)
-    if stray.num_rows:
-        elsewhere = read("sale_tenders", _near(lake, "sale_tenders", business_date))
-        is_theirs = pc.and_(named_in(tenders, stray), named_in(tenders, elsewhere))
-        tenders = tenders.filter(pc.invert(is_theirs))
     if absent.num_rows:
-        near = _near(lake, "tenders", business_date)
-        others = enrich_tenders(read("tenders", near), read("gift_card_activities", near))
-        claimed = _dated(others.filter(named_in(others, absent)), business_date)
-        tenders = pa.concat_tables([tenders, claimed])
+        dates = _near(lake, "tenders", business_date)
+        others = enrich_tenders(read("tenders", dates), read("gift_card_activities", dates))
+        tenders = _with(tenders, absent, others, business_date)
+        absent = absent.filter(pc.invert(named_in(absent, tenders)))
+    if absent.num_rows:
+        far = _far(lake, tenders, business_date, absent, table="tenders")
+        dates = far["business_date"].unique().to_pylist()
+        others = enrich_tenders(far, read("gift_card_activities", dates))
+        tenders = _with(tenders, absent, others, business_date)
     return tenders
+
+
+def _without(tenders: pa.Table, named: pa.Table, elsewhere: pa.Table) -> pa.Table:
+    """Tenders less those that moved money for a sale of elsewhere (SALE_TENDERS) and none of here."""
+    stray = strays(tenders, named)
+    is_theirs = pc.and_(named_in(tenders, stray), named_in(tenders, elsewhere))
+    return tenders.filter(pc.invert(is_theirs))
+
+
+def _with(tenders: pa.Table, absent: pa.Table, others: pa.Table, on: date) -> pa.Table:
+    """Tenders and those others that sales of the day name and lack, dated as theirs."""
+    claimed = _dated(others.filter(named_in(others, absent)), on)
+    return pa.concat_tables([tenders, claimed])
+
+
+def _far(
+    lake: Lake, like: pa.Table, on: date, wanted: pa.Table, *, table: str = "sale_tenders"
+) -> pa.Table:
+    """Rows of a table about the wanted tenders, within OPEN_WITHIN; with the columns of `like`."""
+    dates = [one for one in lake.dates(table) if abs(one - on) <= OPEN_WITHIN]
+    ids = wanted["tender_id"].unique().to_pylist()
+    columns = like.schema.names
+    return lake.read(table, dates, columns=columns, where=("tender_id", ids))
 
 
 def beside_their_sales(lake: Lake, lines: pa.Table, sales: pa.Table) -> pa.Table:
@@ -336,11 +368,13 @@ def accounting_of_events(deps: ConformDeps) -> dict[str, EventCount]:
 def _read(deps: ConformDeps, partition: str, after: int) -> list[Event]:
     """The next batch: the log gives pages of bounded size, a batch may take several."""
     events: list[Event] = []
-    while len(events) < deps.events_per_batch:
+    size_bytes = 0
+    while len(events) < deps.events_per_batch and size_bytes < BATCH_BYTES:
         page = deps.log.read(partition, after, deps.events_per_batch - len(events))
         if not page:
             break
         events += page
+        size_bytes += sum(len(event.body) for event in page)
         after = page[-1].seq
     return events
 

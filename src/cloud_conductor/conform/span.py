@@ -9,13 +9,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloud_conductor.conform.enrich import (
-    enrich_lines,
-    enrich_tenders,
-    named_in,
-    of_settled,
-    strays,
-)
+from cloud_conductor.conform.enrich import enrich_lines, enrich_tenders, named_in, strays
 from cloud_conductor.conform.flow import SEAL_INPUTS, beside_their_sales, day_facts, day_tenders
 from cloud_conductor.domain.schemas import ARRIVAL_COLUMNS, PARTITIONED, TABLES
 from cloud_conductor.ports.lake import Lake
@@ -67,8 +61,7 @@ def _torn(found: dict[str, pa.Table]) -> list[date]:
     Some belong to a sale of another date (R-2.8), or a card must be told from a gift card by that
     day's activities (R-9.12).
     """
-    settled = of_settled(found["sale_tenders"], found["sales"])
-    tenders, named = _dated(found["tenders"]), _dated(settled)
+    tenders, named = _dated(found["tenders"]), _dated(found["sale_tenders"])
     activities = found["gift_card_activities"]
     refunds = activities.filter(pc.equal(activities["activity_type"], _REFUND))
     parts = (strays(tenders, named), named.filter(pc.invert(named_in(named, tenders))), refunds)
@@ -110,8 +103,7 @@ def _mended(
     for one in torn:
         activities = _of(found["gift_card_activities"], [one])
         own = enrich_tenders(_of(tenders, [one]), activities)
-        named, sales = (_of(found[name], [one]) for name in ("sale_tenders", "sales"))
-        mended.append(day_tenders(lake, one, own, named, sales, read))
+        mended.append(day_tenders(lake, one, own, _of(found["sale_tenders"], [one]), read))
     return pa.concat_tables(mended)
 
 
