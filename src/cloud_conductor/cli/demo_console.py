@@ -58,7 +58,7 @@ def show(plan: Plan, folder: Path, stage: Stage, wait: Callable[[], object]) -> 
         note = house.state_dir / "run" / "demo.json"
         note.write_bytes(msgspec.json.encode(_about(stage, house.console_url, guide)))
         link = _link(house)
-    say(f"console  {link}  (works once)")
+    say(f"console  {link}  (open it in a browser; it works once)")
     say(f"till     {stage.square}/sandbox/till/?console={link.rpartition('/login')[0]}")
     if _has_screen():
         webbrowser.open(link)

@@ -10,6 +10,9 @@ import { PostNow } from "../ui/trail.js";
 /** @type {[string, string][]} */
 const STATES = [["", "All"], ["draft", "To approve"], ["blocked", "Blocked"], ["approved", "Approved"], ["posted", "Posted"], ["dead", "Failed"]];
 
+/** @type {Record<string, string>} what an empty list says */
+const NONE = { "": "No entry has been drafted yet", draft: "Nothing waits for approval", blocked: "No entry is blocked", dead: "Every posting is as the ledger holds it" };
+
 export default function Journals() {
   const counts = topics.value.journals?.by_state ?? {};
   const { filters } = place.value;
@@ -32,11 +35,11 @@ export default function Journals() {
   return html`<${Fragment}>
     <div class="row between"><${Choices} name="state" label="State" choices=${STATES.map(([value, title]) => [value, value && counts[value] ? `${title} ${counts[value]}` : title])} />
       <div class="row">${ready.length > 0 && html`<button type="button" class="button quiet" onClick=${() => setChosen(new Set(keys.length === ready.length ? [] : ready.map((row) => row.key)))}>${keys.length === ready.length ? "Choose none" : `Choose all ${ready.length}`}</button>`}
-        ${may("journals.approve") && html`<${Act} class="button primary" disabled=${keys.length === 0} act=${approve} done=${(/** @type {any} */ answer) => `Approved ${answer.approved.length}.`}>Approve ${keys.length || ""}</${Act}>`}
+        ${may("journals.approve") && html`<${Act} class="button primary" disabled=${keys.length === 0} act=${approve} done=${(/** @type {any} */ answer) => `Approved ${answer.approved.length}. They are posted with the next run.`}>Approve ${keys.length || ""}</${Act}>`}
         ${may("journals.post") && counts.approved > 0 && html`<${PostNow} />`}</div></div>
     <${Card} title="Entries" foot=${list.items.length ? "Each is one document in the ledger, posted exactly once and read back." : null}>
       ${list.problem ? html`<${Trouble} problem=${list.problem} />` : html`<${Table} caption="Entries" rows=${list.items} id=${(/** @type {any} */ row) => row.key} selected=${(/** @type {any} */ row) => place.value.trail.some((stop) => stop.id === row.key)}
-        empty=${html`<${Empty} title=${filters.state ? "No entry is in this state" : "No entry has been drafted yet"} command=${filters.state ? undefined : "conductor run close"}>Entries are drafted when a business day is closed.</${Empty}>`} columns=${columns(chosen, toggle)} />`}
+        empty=${html`<${Empty} title=${NONE[filters.state ?? ""] ?? "No entry is in this state"} command=${filters.state ? undefined : "conductor run close"}>${filters.state === "draft" ? "What was approved is posted with the next run, and is then found under Posted." : "Entries are drafted when a business day is closed."}</${Empty}>`} columns=${columns(chosen, toggle)} />`}
       <${More} list=${list} />
     </${Card}>
   </${Fragment}>`;

@@ -92,15 +92,18 @@ function Demo() {
   const { data } = useAsked(session.value.house.is_demo ? "/demo" : null, topics.value.status && JSON.stringify([topics.value.status.badges, topics.value.status.as_of]));
   if (!data) return null;
   return html`<section class="guide" aria-label="Guide">
-    <header><h2>Three things to do in this demo</h2>${data.till_url && html`<a class="button" href=${data.till_url} target="_blank" rel="noreferrer">Open the till <${Icon} name="out" size=${14} /></a>`}</header>
+    <header><h2>${data.guide.every(isDone) ? "All three are done: sell something at the till, or break something" : "Three things to do in this demo"}</h2>${data.till_url && html`<a class="button" href=${data.till_url} target="_blank" rel="noreferrer">Open the till <${Icon} name="out" size=${14} /></a>`}</header>
     <ol>${data.guide.map((/** @type {any} */ step) => html`<${Step} step=${step} />`)}</ol>
     <${Faults} faults=${data.faults ?? []} />
   </section>`;
 }
 
-/** A step is done when nothing of its kind waits any more. @param {{step: any}} props */
+/** A step is done when nothing of its kind waits any more. @param {any} step */
+const isDone = (step) => topics.value.status?.badges?.[step.until] === 0;
+
+/** @param {{step: any}} props */
 function Step({ step }) {
-  const done = topics.value.status?.badges?.[step.until] === 0;
+  const done = isDone(step);
   return html`<li class=${done ? "done" : ""}><span class="n">${done ? html`<${Icon} name="check" size=${14} />` : step.n}</span>
     <span><a class="strong" href=${actionHref(step.ref)}>${step.title}</a>${done && html` <span class="visually-hidden">done</span>`}<br />${step.text}</span></li>`;
 }
