@@ -160,10 +160,10 @@ class Vacuum:
             return Vacuumed()
         lake, before = self._deps.conform.lake, now - self._keep
         found: dict[str, int] = {}
+        leave = {table: open_dates(lake, table) for table in PARTITIONED}
+        lake.sync()  # what took a file's place is on the disk before the file goes
         for table in TABLES:
-            leave = open_dates(lake, table) if table in PARTITIONED else ()
-            lake.sync()  # what took a file's place is on the disk before the file goes
-            found |= lake.vacuum(table, before=before, leave=leave, dry_run=dry_run)
+            found |= lake.vacuum(table, before=before, leave=leave.get(table, ()), dry_run=dry_run)
         done = Vacuumed(len(found), sum(found.values()))
         if found and not dry_run:
             told = f"{done.files} files of {done.bytes} bytes, replaced before {before:%Y-%m-%d}"
