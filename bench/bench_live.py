@@ -254,7 +254,9 @@ def watching(found: Place) -> Iterator[None]:
         process.stdout.close()
 
 
-def sale_to_screen(found: Place, pace: float, selling_s: float) -> dict[str, float]:
+def sale_to_screen(
+    found: Place, pace: float, selling_s: float, pids: dict[str, int]
+) -> dict[str, float]:
     """Seconds from the vendor's word that a sale is paid to the frame that counts it."""
     from cloud_conductor.cli.demo_console import Shop
     from cloud_conductor.wiring.house import open_house
@@ -281,8 +283,10 @@ def sale_to_screen(found: Place, pace: float, selling_s: float) -> dict[str, flo
     shown = screen.orders[-1][1] + warm
     sell(tills, 0, warm, pace)
     _until(lambda: screen.orders[-1][1] >= shown, "the first sales are on the screen")
+    before = {name: bench_intake.cpu_s(pid) for name, pid in pids.items()}
     paid = sell(tills, warm, int(pace * selling_s), pace)
     _until(lambda: screen.orders[-1][1] >= shown + len(paid), "every sale is on the screen")
+    used = {name: bench_intake.cpu_s(pid) - before[name] for name, pid in pids.items()}
     watching.add_done_callback(lambda _: loop.stop())
     loop.call_soon_threadsafe(watching.cancel)
     thread.join()
@@ -297,6 +301,7 @@ def sale_to_screen(found: Place, pace: float, selling_s: float) -> dict[str, flo
         "sale to screen: p50_s": percentile(waits, 0.5),
         "sale to screen: p95_s": percentile(waits, 0.95),
         "sale to screen: p99_s": percentile(waits, 0.99),
+        **{f"{name}: CPU ms a sale": 1e3 * took_s / len(paid) for name, took_s in used.items()},
     }
 
 
@@ -355,10 +360,11 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory() as folder,
         place(Path(folder)) as found,
-        found.role("gateway"),
+        found.role("gateway") as gateway,
     ):
-        with found.role("worker"):
-            figures |= sale_to_screen(found, given.sales, given.selling)
+        with found.role("worker") as worker:
+            pids = {"gateway": gateway, "worker": worker}
+            figures |= sale_to_screen(found, given.sales, given.selling, pids)
         figures |= viewers(found, given.rounds, given.seconds)
     cost = figures[f"{VIEWERS} viewers: intake p99, with / without"]
     goals = {

@@ -54,6 +54,23 @@ ROWS = (
         " ms",
     ),
     Row(
+        "live",
+        "95 of 100 sales are on a screen within, 200 sales a second",
+        "",
+        "sale to screen: p95_s",
+        "<= 1 s",
+        "sale to screen p95 <= 1 s at 200 sales/s",
+        " s",
+    ),
+    Row(
+        "live",
+        "The intake's p99 with 50 viewers",
+        "with none",
+        "50 viewers: intake p99, with / without",
+        "<= 1.2x",
+        "50 viewers cost intake p99 <= 20 %",
+    ),
+    Row(
         "rest",
         "99 of 100 tills learn what is on hand within",
         "",

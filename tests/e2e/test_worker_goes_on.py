@@ -1,7 +1,11 @@
 """The worker outlives a disk that refuses and a POS that is away, and loses nothing by it (INV-16)."""
 
 import logging
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -85,3 +89,36 @@ def test_a_pos_that_is_away_holds_up_nothing_that_is_in_the_log(
         (count,) = conform.accounting_of_events(house.conform_deps).values()
     assert failures(caplog) == 1
     assert count.pending == 0
+
+
+def test_live_figures_go_on_while_the_lake_is_written(town: Town) -> None:
+    deps = town.house.close_deps
+    seen = threading.Event()
+
+    @contextmanager
+    def held() -> Iterator[None]:
+        assert seen.wait(20), "the live consumer runs beside the flush"
+        with deps.lake_lock():
+            yield
+
+    flush = worker.Flush(timedelta(0), 1)
+    worker.work_once(replace(deps, lake_lock=held), flush, live=(seen.set,))
+    assert worker.backlog(town.house.conform_deps) == 0
+    assert not any(thread.name == "live" for thread in threading.enumerate())
+
+
+def test_a_live_consumer_that_fails_fails_no_flush(town: Town) -> None:
+    failed = threading.Event()
+
+    def fail() -> None:
+        failed.set()
+        raise OSError("the state is away")
+
+    @contextmanager
+    def held() -> Iterator[None]:
+        assert failed.wait(20)
+        yield
+
+    deps = replace(town.house.close_deps, lake_lock=held)
+    worker.work_once(deps, worker.Flush(timedelta(0), 1), live=(fail,))
+    assert worker.backlog(town.house.conform_deps) == 0

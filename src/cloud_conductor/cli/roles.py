@@ -1,6 +1,7 @@
 """The three roles of one machine, each in a process of its own (design, section 4)."""
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -88,6 +89,7 @@ def worker(path: Path) -> None:
     stop = supervisor.stop_signal()
     with House(path) as house:
         supervisor.announce(house.state_dir, "worker", house.config_digest)
+        sys.setswitchinterval(loop.SWITCH_S)
         with _publisher(house, stop), _watcher(house, stop):
             loop.work(
                 house.close_deps,
@@ -95,6 +97,7 @@ def worker(path: Path) -> None:
                 flush_interval=timedelta(seconds=house.config.lake.flush_interval_s),
                 flush_events_max=house.config.lake.flush_rows_max,
                 consumers=house.consumers,
+                live=house.live,
             )
 
 

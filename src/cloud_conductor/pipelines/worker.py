@@ -2,8 +2,9 @@
 
 import logging
 import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,8 +18,11 @@ from cloud_conductor.state import conform as state
 
 log = logging.getLogger("conductor")
 
+Consumers = Sequence[Callable[[], object]]
+
 TICK_S = 0.2
 PAUSE_S_MAX = 30.0
+SWITCH_S = 0.001  # while the lake is written, live figures wait so long for the interpreter
 FREE_BYTES_MIN = 256 * 1024 * 1024  # the event log's own reserve is a quarter of it
 
 
@@ -46,17 +50,19 @@ def work(
     *,
     flush_interval: timedelta,
     flush_events_max: int,
-    consumers: Sequence[Callable[[], object]] = (),
+    consumers: Consumers = (),
+    live: Consumers = (),
 ) -> None:
     """Run until `stopped(seconds)` says so (it waits that long for the word).
 
-    consumers: called in every pass; each reads the log with a cursor of its own.
+    consumers: called in every pass; each reads the log with a cursor of its own. live: those of
+    them that go on while the lake is written, because somebody looks at what they make.
     """
     flush = Flush(flush_interval, flush_events_max)
     pause_s = TICK_S
     while not stopped(pause_s):
         try:
-            work_once(deps, flush, consumers)
+            work_once(deps, flush, consumers, live)
         except ConductorError as error:
             pause_s = min(max(pause_s * 2, 1.0), PAUSE_S_MAX)
             fields = {"error": str(error), "again_in_s": pause_s}
@@ -69,7 +75,7 @@ def work(
 
 
 def work_once(
-    deps: CloseDeps, flush: Flush, consumers: Sequence[Callable[[], object]] = ()
+    deps: CloseDeps, flush: Flush, consumers: Consumers = (), live: Consumers = ()
 ) -> None:
     """Fetch; let the other consumers read; conform and archive when it is time.
 
@@ -79,10 +85,10 @@ def work_once(
     with ExitStack() as others:
         for consumer in reversed(consumers):
             others.callback(consumer)
-        _fetch_and_conform(deps, flush)
+        _fetch_and_conform(deps, flush, live)
 
 
-def _fetch_and_conform(deps: CloseDeps, flush: Flush) -> None:
+def _fetch_and_conform(deps: CloseDeps, flush: Flush, live: Consumers) -> None:
     _check_space(deps)
     try:
         ingest.run_fetch(deps.ingest)
@@ -90,11 +96,41 @@ def _fetch_and_conform(deps: CloseDeps, flush: Flush) -> None:
     finally:
         now = deps.clock.now()
         if flush.is_due(backlog(deps.conform), now):
-            with deps.lake_lock():
-                conform.run_conform(deps.conform)
-            ingest.run_archive(deps.ingest)
+            with _meanwhile(deps, live):
+                with deps.lake_lock():
+                    conform.run_conform(deps.conform)
+                ingest.run_archive(deps.ingest)
             watch.run_watch(deps.ingest)
             flush.last = now
+
+
+@contextmanager
+def _meanwhile(deps: CloseDeps, live: Consumers) -> Iterator[None]:
+    """Fetch and bring live figures up to date beside what the block does, until its end."""
+    if not live:
+        yield
+        return
+    done = threading.Event()
+    thread = threading.Thread(target=_keep_live, args=(deps, live, done), name="live", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _keep_live(deps: CloseDeps, live: Consumers, done: threading.Event) -> None:
+    """The thread. What fails here the next pass meets again, and tells."""
+    while not done.wait(TICK_S):
+        try:
+            with ExitStack() as others:
+                for consumer in reversed(live):
+                    others.callback(consumer)
+                ingest.run_fetch(deps.ingest)
+        except Exception as error:  # noqa: BLE001  # top of a worker loop: the pass tells it
+            log.info("live.waits", extra={"fields": {"error": str(error)}})
+            return
 
 
 def _check_space(deps: CloseDeps) -> None:

@@ -279,14 +279,17 @@ class House:
         )
 
     @cached_property
-    def consumers(self) -> tuple[Callable[[], object], ...]:
-        """What reads the log beside conform, each with a cursor of its own."""
+    def live(self) -> tuple[Callable[[], object], ...]:
+        """Those of `consumers` that make what people look at as it happens."""
         return (
             lambda: run_windows(self.windows_deps),
             lambda: run_inventory(self.inventory_deps),
-            self.retention,
-            self.vacuum,
         )
+
+    @cached_property
+    def consumers(self) -> tuple[Callable[[], object], ...]:
+        """What reads the log beside conform, each with a cursor of its own."""
+        return (*self.live, self.retention, self.vacuum)
 
     @cached_property
     def retention(self) -> Retention:
