@@ -111,7 +111,7 @@ class DayFacts:
     @cached_property
     def closed_sales(self) -> pa.Table:
         """Sales that reach money facts: voided and deleted ones never do (R-3.3)."""
-        return _kept(self.sales, pc.equal(self.sales["state"], "closed"))
+        return kept(self.sales, pc.equal(self.sales["state"], "closed"))
 
     def of_day(self, place: int) -> "DayFacts":
         """Facts of one of the store-days."""
@@ -132,9 +132,21 @@ class DayFacts:
         held = pc.is_in(self.keys_of(rows), value_set=self._sale_keys)
         return pc.and_(waits, pc.invert(held))
 
+    def on_tickets(self, tenders: pa.Table) -> pa.ChunkedArray:
+        """Whether each tender was paid on an order of which no version is held: an open ticket.
+
+        It is of the day on which the ticket closes (R-2.8). What waits in quarantine is withheld.
+        """
+        is_named = pc.and_(pc.equal(tenders["event"], "payment"), pc.is_valid(tenders["sale_id"]))
+        held = pc.is_in(self.keys_of(tenders), value_set=self._sale_keys)
+        waits = pc.is_in(
+            tenders["sale_id"], value_set=pa.array(sorted(self.quarantined), pa.string())
+        )
+        return pc.and_(is_named, pc.invert(pc.or_(held, waits)))
+
     def of_closed_sales(self, child: pa.Table) -> pa.Table:
         """Rows of a child table whose sale is closed."""
-        return _kept(child, pc.is_in(self.keys_of(child), value_set=self._closed_keys))
+        return kept(child, pc.is_in(self.keys_of(child), value_set=self._closed_keys))
 
     @cached_property
     def closed_lines(self) -> pa.Table:
@@ -222,10 +234,10 @@ def hash_of_facts(names: Mapping[str, Iterable[str]]) -> str:
 def only(table: pa.Table, column: str, values: Iterable[str]) -> pa.Table:
     """Rows whose column holds one of `values`."""
     wanted = pa.array(list(values), pa.string())
-    return _kept(table, pc.is_in(table[column], value_set=wanted))
+    return kept(table, pc.is_in(table[column], value_set=wanted))
 
 
-def _kept(table: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
+def kept(table: pa.Table, mask: pa.ChunkedArray) -> pa.Table:
     """Rows where the mask is true. Mostly that is all of them, and nothing is copied."""
     if pc.sum(mask, min_count=0).as_py() == table.num_rows:
         return table

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloud_conductor.accounting.facts import DAY, DayFacts, only
+from cloud_conductor.accounting.facts import DAY, DayFacts, kept, only
 from cloud_conductor.accounting.mapping import UNCATEGORISED, slug
 
 LEGS = pa.schema(
@@ -67,8 +67,12 @@ def as_table(legs: Iterable[Leg]) -> pa.Table:
 
 
 def counted_tenders(facts: DayFacts) -> pa.Table:
-    """Tenders that moved money: captured ones, and refunds given but not yet settled (R-2.8)."""
-    return counted(facts.tenders)
+    """Tenders that moved money: captured ones, and refunds given but not yet settled (R-2.8).
+
+    Not what was paid on open tickets: it is of the day they close.
+    """
+    tenders = counted(facts.tenders)
+    return tenders.filter(pc.invert(facts.on_tickets(tenders)))
 
 
 def counted(tenders: pa.Table) -> pa.Table:
@@ -133,16 +137,15 @@ def cost_legs(facts: DayFacts) -> pa.Table:
     Lines without a cost give none.
     """
     lines = _costed_lines(facts)
-    department = slugged(lines["department"])
     cost = _legs(
         lines,
-        role=_suffixed("cogs", department),
+        role=slugged("cogs", lines["department"]),
         amount=lines["cost_minor"],
         fact=("sale_lines", "line_uid"),
     )
     stock = _legs(
         lines,
-        role=_suffixed("inventory", department),
+        role=slugged("inventory", lines["department"]),
         amount=pc.negate(lines["cost_minor"]),
         fact=("sale_lines", "line_uid"),
     )
@@ -155,11 +158,11 @@ def lines_without_cost(facts: DayFacts) -> pa.Table:
     return lines.filter(pc.is_null(lines["cost_minor"]))
 
 
-def slugged(names: pa.ChunkedArray) -> pa.Array:
-    """`slug` of every value, worked out once per distinct name."""
+def slugged(root: str, names: pa.ChunkedArray) -> pa.Array:
+    """`<root>.<slug>` of every name, worked out once per distinct one."""
     encoded = names.combine_chunks().fill_null("").dictionary_encode()
-    slugs = pa.array([slug(name) for name in encoded.dictionary.to_pylist()], pa.string())
-    return slugs.take(encoded.indices)
+    roles = [f"{root}.{slug(name)}" for name in encoded.dictionary.to_pylist()]
+    return pa.array(roles, pa.string()).take(encoded.indices)
 
 
 def _tender_legs(facts: DayFacts) -> pa.Table:
@@ -294,23 +297,38 @@ def _discount_legs(facts: DayFacts) -> pa.Table:
 
 
 def _revenue_legs(facts: DayFacts) -> pa.Table:
-    """Sales credit and returns debit at gross, on accounts of their own (R-6.6)."""
-    lines = only(facts.closed_lines, "line_kind", _REVENUE_LINES)
+    """Sales credit and returns debit at gross, on accounts of their own (R-6.6).
+
+    Goods sold, nearly all lines, are not asked which of the others they are.
+    """
+    lines = facts.closed_lines
+    is_goods = pc.equal(lines["line_kind"], "merchandise")
+    is_sold = pc.fill_null(pc.and_(is_goods, pc.not_equal(lines["event"], "return")), False)
+    sold = kept(lines, is_sold)
+    rest = only(kept(lines, pc.invert(is_sold)), "line_kind", _REVENUE_LINES)
+    parts = ((sold, slugged("sales", sold["department"])), (rest, _other_revenue(rest)))
+    return pa.concat_tables(
+        _legs(
+            rows, role=role, amount=pc.negate(rows["gross_minor"]), fact=("sale_lines", "line_uid")
+        )
+        for rows, role in parts
+    )
+
+
+def _other_revenue(lines: pa.Table) -> pa.Array:
+    """Role of returns, services and shipping, and of goods sold."""
     kind = lines["line_kind"]
     is_return = pc.equal(lines["event"], "return")
     is_service = pc.is_in(kind, value_set=pa.array(_SERVICE_LINES))
     is_shipping = pc.equal(kind, "shipping")
     other = pc.or_(is_service, is_shipping)
-    role = pc.case_when(
+    return pc.case_when(
         pc.make_struct(pc.and_(is_return, other), is_return, is_service, is_shipping),
         _suffixed("returns", kind),
-        _suffixed("returns", slugged(lines["department"])),
-        _suffixed("service_revenue", slugged(lines["name"])),
+        slugged("returns", lines["department"]),
+        slugged("service_revenue", lines["name"]),
         "shipping_revenue",
-        _suffixed("sales", slugged(lines["department"])),
-    )
-    return _legs(
-        lines, role=role, amount=pc.negate(lines["gross_minor"]), fact=("sale_lines", "line_uid")
+        slugged("sales", lines["department"]),
     )
 
 
@@ -340,7 +358,7 @@ def _service_legs(facts: DayFacts) -> pa.Table:
         pc.make_struct(pc.fill_null(rows["is_gratuity"], False), pc.equal(rows["event"], "return")),
         "tips_payable",
         "returns.service",
-        _suffixed("service_revenue", slugged(rows["name"])),
+        slugged("service_revenue", rows["name"]),
     )
     return _legs(
         rows,
