@@ -46,10 +46,11 @@ format: .venv/.dev  ## let ruff write the format and the safe fixes
 docs: .venv/.dev  ## write the generated reference pages anew
 	$(BIN)/python docs/generate.py
 
-bench: .venv/.bench  ## every benchmark, one after the other; one only: make bench ARGS=intake
+bench: .venv/.bench  ## every benchmark, one after the other, 8 minutes at most; one only: make bench ARGS=intake
 	@set -- bench/bench_*$(ARGS)*.py; test -e "$$1" || { echo "no bench/bench_*$(ARGS)*.py"; exit 1; }; \
-	missed=; for file in "$$@"; do echo "== $$file"; $(BIN)/python "$$file" || missed="$$missed $$file"; done; \
-	$(BIN)/python bench/readme.py; \
+	began=$$(date +%s); missed=; \
+	for file in "$$@"; do echo "== $$file"; $(BIN)/python "$$file" || missed="$$missed $$file"; done; \
+	$(BIN)/python bench/readme.py; echo "took $$(($$(date +%s) - began)) s"; \
 	test -z "$$missed" || { echo "goals missed in:$$missed"; exit 1; }
 
 clean:  ## forget the environments and caches; lakes and state stay
