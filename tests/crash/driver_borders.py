@@ -1,7 +1,8 @@
 """Child of test_consumers_kill: forks a process per border, kills it there, and lets one go on after.
 
 A border is before every statement of the room's database, and before every commit: what is before
-the first statement of a transaction is after the commit of the one before. Says how many borders it killed at, and what the room held after each, as digests.
+the first statement of a transaction is after the commit of the one before. Says how many borders it
+killed at, and what the room held after each, as digests.
 """
 
 import hashlib

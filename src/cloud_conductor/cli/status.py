@@ -99,7 +99,6 @@ def facts(house: "House") -> dict[str, Any]:
     from cloud_conductor.serve.supervisor import ROLES, announced
     from cloud_conductor.state import accounting as books
     from cloud_conductor.state import ingest as feeds
-    from cloud_conductor.state import proofs
     from cloud_conductor.wiring.errands import entry_states
 
     counts = {
@@ -111,8 +110,6 @@ def facts(house: "House") -> dict[str, Any]:
         breaks = Counter(
             row.code for row in books.current_breaks(connection, states=("open", "assigned"))
         )
-    with house.worker.connect() as connection:
-        live_dates = Counter(one.state for one in proofs.proofs(connection))
     entries = entry_states(house)
     needs = _of_entries(entries)
     held = sum(count["quarantined"] for count in counts.values())
@@ -145,10 +142,20 @@ def facts(house: "House") -> dict[str, Any]:
         ],
         "days": dict(days),
         "entries": entries,
-        "live_dates": dict(live_dates),
+        "live_dates": _live_dates(house),
         "breaks": dict(breaks),
         "needs_you": needs,
     }
+
+
+def _live_dates(house: "House") -> dict[str, int]:
+    """Closed dates by how their live windows compare with the facts (INV-26)."""
+    from collections import Counter
+
+    from cloud_conductor.state import proofs
+
+    with house.worker.connect() as connection:
+        return dict(Counter(one.state for one in proofs.proofs(connection)))
 
 
 def _of_runs(house: "House") -> list[str]:

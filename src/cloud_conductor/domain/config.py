@@ -56,12 +56,13 @@ class ServeConfig(_Section, frozen=True):
 
 
 class AlertRoute(_Section, frozen=True):
-    """Who is told: kinds and stores that go this way (none named: all), and the way.
+    """Who is told: kinds, roles and stores that go this way (none named: all), and the way.
 
     webhook: reference to a Slack-compatible address. email: addresses; needs [alerts] smtp.
     """
 
     kinds: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
     stores: tuple[str, ...] = ()
     severity: Literal["info", "warning", "critical"] = "warning"
     webhook: str = ""

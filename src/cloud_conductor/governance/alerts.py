@@ -99,11 +99,12 @@ def judge(
 
 
 def routes_of(alert: AlertRow, routes: Mapping[str, AlertRoute]) -> list[str]:
-    """Names of the ways an alert goes: by kind, store and severity. The log is always told."""
+    """Names of the ways an alert goes: by kind, role, store and severity; the log always is told."""
     return [
         name
         for name, route in sorted(routes.items())
         if (not route.kinds or alert.kind in route.kinds)
+        and (not route.roles or not set(route.roles).isdisjoint(alert.roles))
         and (not route.stores or not alert.store or alert.store in route.stores)
         and RANK[alert.severity] >= RANK[route.severity]
     ]
