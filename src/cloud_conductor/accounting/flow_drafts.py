@@ -404,13 +404,15 @@ def _vanished(
     covers: Collection[tuple[EntryKind, str, date]],
 ) -> list[JournalEntry]:
     """What the books hold for covered days and the facts no longer call for: entries without lines."""
-    known = {books.identity_of(organisation, entry) for entry in present}
-    wanted = set(covers)
-    stores = sorted({store for _, store, _ in wanted})
-    dates = [one for _, _, one in wanted]
+    dates = {one for _, _, one in covers}
     if not dates:
         return []
+    stores = sorted({store for _, store, _ in covers})
     held = books.entries_of_days(writer.connection, organisation, stores, min(dates), max(dates))
+    if not held:
+        return []
+    known = {books.identity_of(organisation, entry) for entry in present}
+    wanted = set(covers)
     keys = [
         one.posting_key
         for one in held
