@@ -120,7 +120,7 @@ class Month:
             self.game.advance(stop)
             if stop == self.game.season.stops[-1]:
                 self.game.advance()
-            self._bank()
+            self.bank()
             self.wake(stop)
             if self.weather is not None:
                 self.weather.before(number, self.house, self.again)
@@ -151,7 +151,8 @@ class Month:
         self.path.write_text(told[:begin] + now.isoformat() + told[end:])
         self.house = House(self.path)
 
-    def _bank(self) -> None:
+    def bank(self) -> None:
+        """Let the bank have what was paid out and banked since the last time."""
         text = self.game.season.place.text
         lines = [
             line

@@ -26,12 +26,14 @@ def compare_tenders(
     tenders: pa.Table,
     *,
     quarantined: Collection[str] = (),
+    on_tickets: Collection[str] = (),
 ) -> LevelResult:
     """L3: each tender a sale names against the processor's record, by event and tender id.
 
     sale_tenders: of the day's closed sales. tenders: of the store, of this day and of others: a
     tender dated another day than its sale is explained with both dates (D05). quarantined: ids of
-    sales, payments and refunds of which a version waits in quarantine (D16).
+    sales, payments and refunds of which a version waits in quarantine (D16). on_tickets: tender
+    ids that are of the day on which their open tickets close (D05; L1 has the ones that closed).
     """
     tally = Tally("L3")
     tenders = _near(scope, tenders, sale_tenders)
@@ -52,6 +54,9 @@ def compare_tenders(
     sales = {tender_key(row): row["sale_id"] for row in tenders.to_pylist()}
     unlinked = {tender_key(row) for row in tenders.filter(orderless(tenders)).to_pylist()}
     for item in found.right_open:
+        if item.key.partition(":")[2] in on_tickets:
+            tally.record(_on_ticket(scope, item, sales[item.key]), rights=1)
+            continue
         tally.record(
             _unnamed(scope, item, sales[item.key], quarantined, is_unlinked=item.key in unlinked),
             rights=1,
@@ -151,6 +156,15 @@ def _unnamed(
     if sale in quarantined:
         code, message = "D16", f"{item.key} paid for sale {sale}, which is in quarantine"
     return scope.found("L3", code, item.key, message, amount=-item.amount_minor, right=item.label)
+
+
+def _on_ticket(scope: Scope, item: Item, sale: str | None) -> Break:
+    """Paid on an order that has not closed (R-2.8)."""
+    message = f"{item.key} was paid on order {sale}, which is open: it is of the day it closes"
+    amount = -item.amount_minor
+    return scope.found(
+        "L3", "D05", item.key, message, amount=amount, right=item.label, is_explained=True
+    )
 
 
 def _unpaid(scope: Scope, item: Item, state: str | None, quarantined: Collection[str]) -> Break:

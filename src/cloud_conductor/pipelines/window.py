@@ -172,6 +172,9 @@ class Window:
             day.of_closed_sales(day.sale_tenders),
             self._wide(control.scope.store, "tenders"),
             quarantined=self.quarantined,
+            on_tickets=set(
+                day.tenders.filter(day.on_tickets(day.tenders))["tender_id"].to_pylist()
+            ),
         )
 
     def _books(self, key: tuple[str, date], place: int | None, scope: Scope) -> LevelResult:

@@ -269,6 +269,22 @@ def layaway(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
     till.ring(picked, slip.tender("card", rest, card_fee(rest)))
 
 
+@flow(0.08, "R-2.8, R-9.9", "payment captured on an order that stays OPEN; the rest closes it")
+def part_payment(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
+    """Something down on an open ticket, the rest days later: all of it is of the day it closes."""
+    picked = till.hours.later(at, day, rng, (1, 15))
+    if picked is None:
+        return
+    ticket = till.order(rng, [till.of("HOM-LMP"), *till.basket(rng, 2)])
+    down, by = ticket.bill.total_minor // 3, rng.choice(("card", "cash"))
+    till.pay(ticket, by, down, at)
+    yield picked
+    rest = ticket.bill.total_minor - down
+    till.pay(ticket, "card", rest, picked)
+    slip = Slip().sold(till.closed(ticket.bill)).tender("card", rest, card_fee(rest))
+    till.ring(picked, slip.tender(by, down, card_fee(down) if by == "card" else 0))
+
+
 @flow(0.2, "R-9.13", "discount `Comp: ...` of 100 %, `Employee meal`")
 def comp(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
     """A plate on the house, and a meal of the staff: nothing due, or half."""
