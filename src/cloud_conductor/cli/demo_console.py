@@ -10,8 +10,9 @@ import sys
 import time
 import uuid
 import webbrowser
+import zlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from datetime import time as clock_time
 from decimal import Decimal
 from pathlib import Path
@@ -24,6 +25,7 @@ from cloud_conductor.cli import planting
 from cloud_conductor.cli.output import say
 from cloud_conductor.cli.rehearsal import SQUARE_TOKEN, XERO_CLIENT, XERO_SECRET, Plan, Stage
 from cloud_conductor.domain.errors import Transient
+from cloud_conductor.inventory.movements import MILLION
 from cloud_conductor.wiring.house import House, open_house
 
 BAD_RECORDS = 3
@@ -31,7 +33,7 @@ PLANT_S_MAX = 60.0
 POLL_S = 0.2
 MORNING = tuple(timedelta(minutes=minutes) for minutes in (48, 41, 33, 27, 24, 13, 6))
 """How long before now the sales of this morning were rung up."""
-OPENING_UNITS = Decimal(24)
+OPENING_UNITS, OPENING_SPREAD = 12, 36
 LATE_HOUR = clock_time(21, 0, tzinfo=UTC)
 QUANTITY = "/line_items/0/quantity"
 CARD = "cnon:card-nonce-ok"
@@ -100,7 +102,7 @@ def _about(stage: Stage, console: str, guide: list[Json]) -> Json:
 def _set_the_scene(house: House, plan: Plan, stage: Stage, shop: "Shop") -> list[Json]:
     """One break, one group in quarantine, one entry that waits; gives the three steps.
 
-    And a morning that has begun: some sales, and goods on all shelves but one.
+    And a morning that has begun: some sales, and goods on the shelves.
     """
     from cloud_conductor.pipelines import reconcile as comparing
     from cloud_conductor.wiring import errands
@@ -116,7 +118,7 @@ def _set_the_scene(house: House, plan: Plan, stage: Stage, shop: "Shop") -> list
     for _ in range(BAD_RECORDS):
         shop.sell(spoiled=True)
     _until_taken(house)
-    _stock_shelves(house, store)
+    stock_shelves(house, plan.first_day)
     errands.run(house, "close", [plan.last_day])
     with planting.Ledger(stage.xero, XERO_CLIENT, XERO_SECRET) as ledger:
         ledger.plant("D03", store, plan.first_day.isoformat())
@@ -124,19 +126,41 @@ def _set_the_scene(house: House, plan: Plan, stage: Stage, shop: "Shop") -> list
     return _guide(house, store, plan)
 
 
-def _stock_shelves(house: House, store: str) -> None:
-    """A delivery of everything the store has sold but one product, which is seen below zero."""
+def stock_shelves(house: House, first_day: date) -> None:
+    """An opening count of every store, made up for the demo and signed so, before its first sale.
+
+    One product of the first store is left out: it sells without a delivery, and is seen below zero
+    (R-11.3). The till tells no stock, so this comes through the door that people use.
+    """
     from cloud_conductor.inventory import acts, flow
     from cloud_conductor.state import inventory
 
     flow.run_inventory(house.inventory_deps)
-    with house.worker.connect() as connection:
-        sold = sorted({row.sku for row in inventory.stock(connection, stores=[store])})
-    lines = [acts.Quantity(sku, OPENING_UNITS) for sku in sold[:-1]]
-    if lines:
-        acts.receive(
-            house.inventory_deps, "demo-delivery", "service:demo", store, "opening delivery", lines
-        )
+    for place, store in enumerate(house.stores):
+        with house.worker.connect() as connection:
+            rows = inventory.stock(connection, stores=[store.store])
+            known = {row.sku for row in inventory.products(connection, limit=acts.LINES_MAX)}
+        moved = dict.fromkeys(sorted(known), 0) | {row.sku: row.quantity for row in rows}
+        if place == 0 and rows:
+            del moved[max(rows, key=lambda row: (-row.quantity, row.sku)).sku]
+        lines = [
+            acts.Quantity(sku, opening_units(store.store, sku, quantity))
+            for sku, quantity in sorted(moved.items())
+        ]
+        opened_at = store.day_interval(first_day)[0]
+        for start in range(0, len(lines), acts.LINES_MAX):
+            some = lines[start : start + acts.LINES_MAX]
+            act_id = f"demo-opening-{store.store}-{start}"
+            acts.count(house.inventory_deps, act_id, "service:demo", store.store, opened_at, some)
+
+
+def opening_units(store: str, sku: str, moved: int) -> Decimal:
+    """Whole units on a shelf before the demo: what went, and 12 to 47 more, the same every time.
+
+    moved: in millionths, negative for what was sold.
+    """
+    more = zlib.crc32(f"{store}/{sku}".encode()) % OPENING_SPREAD
+    return Decimal(OPENING_UNITS + more + max(0, -(moved // MILLION)))
 
 
 def _until_taken(house: House) -> None:
