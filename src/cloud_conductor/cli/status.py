@@ -99,6 +99,7 @@ def facts(house: "House") -> dict[str, Any]:
     from cloud_conductor.serve.supervisor import ROLES, announced
     from cloud_conductor.state import accounting as books
     from cloud_conductor.state import ingest as feeds
+    from cloud_conductor.state import screens
     from cloud_conductor.wiring.errands import entry_states
 
     counts = {
@@ -108,7 +109,7 @@ def facts(house: "House") -> dict[str, Any]:
     with house.books.connect() as connection:
         days = Counter(row.state for row in books.days(connection))
         breaks = Counter(
-            row.code for row in books.current_breaks(connection, states=("open", "assigned"))
+            row.code for row in books.current_breaks(connection, states=screens.OPEN_BREAKS)
         )
     entries = entry_states(house)
     needs = _of_entries(entries)
