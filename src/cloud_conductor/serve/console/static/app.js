@@ -154,8 +154,9 @@ function keep(event) {
 
 /** Find is fetched before anybody asks for it, once the page has its figures and the browser has time. */
 function fetchAhead() {
-  const when = window.requestIdleCallback ?? ((/** @type {() => void} */ act) => setTimeout(act, 200));
-  when(() => { load("palette"); });
+  const act = () => { load("palette"); };
+  if (window.requestIdleCallback) window.requestIdleCallback(act, { timeout: 2000 });
+  else setTimeout(act, 200);
 }
 
 /** The alerts that are open; they come as a stop of the trail. */
