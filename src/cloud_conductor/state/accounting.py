@@ -188,7 +188,7 @@ def entries(
     States of named entries are looked at here: asked with them, SQLite goes through every entry in
     these states once for each part of the keys.
     """
-    found = select(ENTRY).order_by(ENTRY.c.seq)
+    found = select(ENTRY)
     if states and keys is None:
         found = found.where(ENTRY.c.state.in_(states))
     if organisation:
@@ -200,7 +200,7 @@ def entries(
     if batch_id is not None:
         found = found.where(ENTRY.c.batch_id == batch_id)
     if keys is None:
-        return rows_of(EntryRow, connection.execute(found))
+        return rows_of(EntryRow, connection.execute(found.order_by(ENTRY.c.seq)))
     rows: list[EntryRow] = []
     for part in parts(keys, KEYS_PER_QUERY_MAX):
         rows += rows_of(EntryRow, connection.execute(found.where(ENTRY.c.posting_key.in_(part))))
@@ -218,7 +218,7 @@ def heads(
 ) -> list[EntryHead]:
     """`entries` without their lines: a tenth of the bytes."""
     columns = [ENTRY.c[name] for name in EntryHead.__struct_fields__]
-    found = select(*columns).order_by(ENTRY.c.seq)
+    found = select(*columns)
     if states and keys is None:
         found = found.where(ENTRY.c.state.in_(states))
     if organisation:
@@ -228,7 +228,7 @@ def heads(
     if business_date is not None:
         found = found.where(ENTRY.c.business_date == business_date.isoformat())
     if keys is None:
-        return rows_of(EntryHead, connection.execute(found))
+        return rows_of(EntryHead, connection.execute(found.order_by(ENTRY.c.seq)))
     rows: list[EntryHead] = []
     for part in parts(keys, KEYS_PER_QUERY_MAX):
         rows += rows_of(EntryHead, connection.execute(found.where(ENTRY.c.posting_key.in_(part))))
@@ -251,16 +251,12 @@ def booked_on(
 ) -> Iterator[tuple[str, JournalEntry]]:
     """(posting key, entry) of every version in these states of some stores' business dates."""
     for part in parts(stores, KEYS_PER_QUERY_MAX):
-        query = (
-            select(ENTRY.c.posting_key, ENTRY.c.payload)
-            .where(
-                ENTRY.c.store.in_(part),
-                ENTRY.c.business_date.between(first.isoformat(), last.isoformat()),
-                ENTRY.c.state.in_(states),
-            )
-            .order_by(ENTRY.c.seq)
-        )
-        for key, payload in connection.execute(query).all():
+        query = select(ENTRY.c.seq, ENTRY.c.posting_key, ENTRY.c.payload).where(
+            ENTRY.c.store.in_(part),
+            ENTRY.c.business_date.between(first.isoformat(), last.isoformat()),
+            ENTRY.c.state.in_(states),
+        )  # in order here: SQLite would sort the entries' texts as well
+        for _, key, payload in sorted(connection.execute(query).all(), key=_seq):
             yield key, decode_entry(payload)
 
 
