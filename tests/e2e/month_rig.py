@@ -61,6 +61,7 @@ ACCOUNTS = {
     "donations_payable": "850",
     "due_to_customers": "855",
     "returns.uncategorised": "234",
+    "returns.service": "234",
 }
 DEPARTMENTS = ("apparel", "home", "grocery", "cafe", "other")
 MEANINGS = """

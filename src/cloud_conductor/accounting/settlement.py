@@ -9,6 +9,7 @@ from cloud_conductor.accounting.legs import Leg
 from cloud_conductor.domain.findings import Finding
 
 SETTLED_TYPES = ("charge", "refund")
+RETURNED_TYPE = "returned_payout"
 ROLE_OF_TYPE: Mapping[str, str] = {
     "open_dispute": "dispute_receivable",
     "dispute": "dispute_receivable",
@@ -16,7 +17,9 @@ ROLE_OF_TYPE: Mapping[str, str] = {
 }
 FEE_TYPES = ("fee", "app_fee", "deposit_fee", "third_party_fee")
 _COLUMNS = ("payout_id", "entry_id", "entry_type", "gross_minor", "fee_minor", "net_minor", DAY)
-_PAYOUT_COLUMNS = (DAY, "payout_id", "source", "net_minor")
+_PAYOUT_COLUMNS = (DAY, "payout_id", "source", "net_minor", "state")
+RETURNED = "failed"
+STATES = ("sent", "paid", RETURNED)
 
 
 class PayoutEntry(msgspec.Struct, frozen=True):
@@ -30,23 +33,27 @@ class PayoutEntry(msgspec.Struct, frozen=True):
 
 
 class Payout(msgspec.Struct, frozen=True, kw_only=True):
-    """One transfer and its entries. day: place of its store-day in the facts it is of."""
+    """One transfer and its entries. day: place of its store-day in the facts it is of.
+
+    is_returned: the bank did not take it.
+    """
 
     payout_id: str
     day: int
     processor: str
     net_minor: int
     entries: Sequence[PayoutEntry]
+    is_returned: bool = False
 
 
 def payouts(facts: DayFacts) -> list[Payout]:
-    """Payouts that left the processor, by id; a failed one moved no money."""
+    """Payouts that left the processor, by id, also those that came back."""
     entries: dict[tuple[int, str], list[PayoutEntry]] = {}
     columns = (facts.payout_entries[name].to_pylist() for name in _COLUMNS)
     for payout_id, entry_id, kind, gross, fee, net, day in zip(*columns, strict=True):
         one = PayoutEntry(entry_id, kind, gross or 0, fee or 0, net or 0)
         entries.setdefault((day, payout_id), []).append(one)
-    rows = only(facts.payouts, "state", ("sent", "paid")).select(_PAYOUT_COLUMNS).to_pylist()
+    rows = only(facts.payouts, "state", STATES).select(_PAYOUT_COLUMNS).to_pylist()
     return [
         Payout(
             payout_id=row["payout_id"],
@@ -54,6 +61,7 @@ def payouts(facts: DayFacts) -> list[Payout]:
             processor=facts.days[row[DAY]].processor or row["source"],
             net_minor=row["net_minor"],
             entries=entries.get((row[DAY], row["payout_id"]), ()),
+            is_returned=row["state"] == RETURNED,
         )
         for row in sorted(rows, key=lambda row: str(row["payout_id"]))
     ]
@@ -80,13 +88,17 @@ def payout_legs(payout: Payout, *, fees_at_payout: bool) -> list[Leg]:
 
     Fees booked at the sale left the clearing account already, so charges relieve it net; with
     `fees_at_payout` they relieve it gross and the fee is an expense here. Other types of entries
-    have accounts of their own (R-7.4); a type nobody mapped is a gap that names it (D10).
+    have accounts of their own (R-7.4); a type nobody mapped is a gap that names it (D10). What the
+    bank did not take is in the clearing account again, and leaves it with the next payout.
     """
     clearing = f"clearing.{payout.processor}"
     fees = f"merchant_fees.{payout.processor}"
-    legs = [Leg("bank", payout.net_minor, "payouts", payout.payout_id)]
+    to = clearing if payout.is_returned else "bank"
+    legs = [Leg(to, payout.net_minor, "payouts", payout.payout_id)]
     for one in payout.entries:
-        if one.entry_type not in SETTLED_TYPES:
+        if one.entry_type == RETURNED_TYPE:
+            legs.append(_of_entry(clearing, -one.net_minor, one))
+        elif one.entry_type not in SETTLED_TYPES:
             legs.append(_of_entry(_other_role(one.entry_type, fees), -one.gross_minor, one))
             legs.append(_of_entry(fees, one.fee_minor, one))
         elif fees_at_payout:

@@ -43,6 +43,13 @@ def instant_fee(state: State, location: Json, amount: int) -> int:
     return fee
 
 
+def returned(state: State, location: Json, amount: int) -> None:
+    """Put back what the bank did not take of a payout."""
+    zero = money(0, location["currency"])
+    payment = {"location_id": location["id"], "total_money": zero}
+    _add(state, payment, "RETURNED_PAYOUT", amount, 0, {})
+
+
 def _add(
     state: State, payment: Json, kind: str, gross: int, fee: int, details: dict[str, str]
 ) -> None:
@@ -58,7 +65,7 @@ def _add(
         "gross_amount_money": money(gross, currency),
         "fee_amount_money": money(fee, currency),
         "net_amount_money": money(gross - fee, currency),
-        f"type_{kind.lower()}_details": details,
+        **({f"type_{kind.lower()}_details": details} if kind != "RETURNED_PAYOUT" else {}),
     }
 
 

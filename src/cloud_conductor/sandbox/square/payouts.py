@@ -70,6 +70,20 @@ def arrive(state: State, ask: Ask) -> Json:
     return {"payout": payout}
 
 
+def fail(state: State, ask: Ask) -> Json:
+    """POST /sandbox/payouts/{id}/fail: sandbox only; the bank sends it back to the balance."""
+    payout = state.get("payouts", ask.params["id"])
+    if payout["status"] == "FAILED":
+        raise invalid("BAD_REQUEST", "It has failed already.")
+    payout["status"] = "FAILED"
+    payout["version"] += 1
+    payout["updated_at"] = state.now()
+    location = state.get("locations", payout["location_id"])
+    balance.returned(state, location, payout["amount_money"]["amount"])
+    _emit(state, payout, "failed")
+    return {"payout": payout}
+
+
 def _mark_paid(state: State, payout: Json) -> None:
     payout["status"] = "PAID"
     payout["version"] += 1
@@ -137,6 +151,7 @@ def entries(state: State, ask: Ask) -> Json:
 ROUTES = (
     ("POST", "/sandbox/payouts", send),
     ("POST", "/sandbox/payouts/{id}/paid", arrive),
+    ("POST", "/sandbox/payouts/{id}/fail", fail),
     ("GET", "/v2/payouts", listing),
     ("GET", "/v2/payouts/{id}", get),
     ("GET", "/v2/payouts/{id}/payout-entries", entries),

@@ -187,6 +187,29 @@ class Back:
         return self.gross_minor - sum(self.cuts.values()) + sum(self.taxes.values())
 
 
+@dataclass(frozen=True, slots=True)
+class BackCharge:
+    """A service charge given back as a whole: its amount without tax, tax by name."""
+
+    amount_minor: int
+    taxes: Mapping[str, int]
+
+    @property
+    def total_minor(self) -> int:
+        """Money that goes back for it."""
+        return self.amount_minor + sum(self.taxes.values())
+
+
+def charge_back(bill: Bill) -> BackCharge:
+    """Give the one charge of a bill back: of each tax what the lines have not."""
+    ((_, amount),) = bill.charges
+    taxes = {
+        name: whole - sum(part.taxes.get(name, 0) for part in bill.parts)
+        for name, whole in bill.taxes.items()
+    }
+    return BackCharge(amount, {name: tax for name, tax in taxes.items() if tax})
+
+
 def take_back(bill: Bill, at: int, before: int, units: int, *, is_deducted: bool) -> Back:
     """Give units before+1 .. before+units of a line back, cumulatively (R-1.7, R-10.3).
 

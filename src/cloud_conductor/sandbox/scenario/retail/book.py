@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from cloud_conductor.sandbox.scenario.daybook import StoreMeant, shares
-from cloud_conductor.sandbox.scenario.retail.bills import Back, Bill
+from cloud_conductor.sandbox.scenario.retail.bills import Back, BackCharge, Bill
 
 Json = dict[str, Any]
 KINDS = ("SALES", "CASH", "DEPOSIT", "FEES", "COGS", "PAYOUT")
@@ -85,6 +85,14 @@ class Slip:
                 by_name[name] = by_name.get(name, 0) - amount
         self.taxes.append(by_name)
         self.figures["tax"] += sum(by_name.values())
+        return self
+
+    def charge_returned(self, back: BackCharge) -> "Slip":
+        """A service charge given back (R-9.7)."""
+        self.roles["returns.service"] += back.amount_minor
+        self.figures["service"] -= back.amount_minor
+        self.taxes.append({name: -amount for name, amount in back.taxes.items()})
+        self.figures["tax"] -= sum(back.taxes.values())
         return self
 
     def refunded_amount(self, amount: int, role: str = "returns.uncategorised") -> "Slip":
@@ -198,6 +206,13 @@ class Book:
     def pay_out(self, store: str, paid: Paid) -> None:
         """Book a transfer on the date it was sent (R-2.8)."""
         self._paid[store, paid.sent].append(paid)
+
+    def return_payout(self, store: str, payout: Paid) -> None:
+        """The bank did not take a transfer: its net is in the processor's balance again (R-7.4)."""
+        some = self._paid[store, payout.sent]
+        clearing = payout.roles.get("clearing.square", 0) + payout.net_minor
+        back = {**payout.roles, "clearing.square": clearing}
+        some[some.index(payout)] = Paid(payout.payout_id, payout.sent, back)
 
     def expect(self, code: str, store: str, day: date) -> None:
         """Note a break that must be found open, because a story made it (R-14.4)."""

@@ -5,7 +5,15 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from cloud_conductor.sandbox.scenario.daybook import card_fee
-from cloud_conductor.sandbox.scenario.retail.bills import Back, Cut, Line, take_back, work_out
+from cloud_conductor.sandbox.scenario.retail.bills import (
+    Back,
+    Charge,
+    Cut,
+    Line,
+    charge_back,
+    take_back,
+    work_out,
+)
 from cloud_conductor.sandbox.scenario.retail.book import Slip
 from cloud_conductor.sandbox.scenario.retail.stories import MINUTE, Story, flow, sell_card
 from cloud_conductor.sandbox.scenario.retail.till import CARD, Json, Owed, Ticket, Till
@@ -74,6 +82,29 @@ def return_in_parts(till: Till, rng: random.Random, at: datetime, day: date) -> 
         at = back
         units = [(0, 1), (1, 1)] if rng.random() < 0.5 else [(0, 1)]
         give_back(till, rng, ticket, units, back, "card")
+
+
+@flow(0.08, "R-9.7, R-10.3", "order with `returns` of a service charge, refund of the payment")
+def service_given_back(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
+    """Alterations that went wrong: the charge and its tax come back, the goods stay sold."""
+    line = till.of("APP-JKT")
+    on_top = tuple(tax for tax in line.taxes if not tax.is_inclusive)
+    charge = Charge("Alterations", amount_minor=till.country.amount(700), taxes=on_top)
+    ticket = till.order(rng, [line], [], [charge])
+    till.ring(at, till.pay_all(ticket, "card", at))
+    back = till.hours.later(at, day, rng, (0, 6))
+    if back is None:
+        return
+    yield back
+    given = charge_back(ticket.bill)
+    said = {
+        "source_order_id": ticket.order["id"],
+        "return_line_items": [],
+        "return_service_charges": [{"source_service_charge_uid": "charge-0"}],
+    }
+    till.order(rng, [], returns=[said], back=[given])
+    till.refund(ticket.payments["card"], given.total_minor, back, "card")
+    till.ring(back, Slip().charge_returned(given).tender("card", -given.total_minor))
 
 
 @flow(0.2, "R-2.8", "order with `returns`, cash refund")
@@ -232,6 +263,17 @@ def dispute(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
     till.square("POST", f"/sandbox/disputes/{found['id']}/resolve", {"state": outcome})
     if outcome == "WON":
         till.balance.append(Owed(ended, {"dispute_receivable": -amount}))
+
+
+@flow(0.04, "R-7.4", "payout FAILED after it was sent; entry RETURNED_PAYOUT in the next one")
+def payout_failed(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
+    """The bank does not take a payout; it comes with the next one."""
+    sold_before(till, rng, at, [till.of("HOM-LMP")])
+    yield at + MINUTE
+    paid = till.pay_out(at + MINUTE, None)
+    yield (back := at + timedelta(days=1))
+    if paid is not None:
+        till.fail_payout(back, paid)
 
 
 @flow(0.05, "R-7.4", "payout of type SIMPLE with entry DEPOSIT_FEE; then one below zero")

@@ -13,7 +13,15 @@ from typing import Any
 
 from cloud_conductor.sandbox.scenario.catalogue import ITEMS, Item
 from cloud_conductor.sandbox.scenario.daybook import card_fee, rounded
-from cloud_conductor.sandbox.scenario.retail.bills import Back, Bill, Charge, Cut, Line, work_out
+from cloud_conductor.sandbox.scenario.retail.bills import (
+    Back,
+    BackCharge,
+    Bill,
+    Charge,
+    Cut,
+    Line,
+    work_out,
+)
 from cloud_conductor.sandbox.scenario.retail.book import Book, Count, Paid, Slip
 from cloud_conductor.sandbox.scenario.retail.hours import Hours
 from cloud_conductor.sandbox.scenario.retail.places import Country, Place
@@ -158,7 +166,7 @@ class Till:
         charges: Sequence[Charge] = (),
         *,
         returns: Sequence[Json] = (),
-        back: Sequence[Back] = (),
+        back: Sequence[Back | BackCharge] = (),
         receipt: int = 0,
     ) -> Ticket:
         """Open an order; Square must come to the bill's total less what comes back.
@@ -401,12 +409,14 @@ class Till:
         self.left[register] = min(counted, drawer.float_minor)
         self.book.count(self.store, drawer.day, count)
 
-    def pay_out(self, at: datetime, until: datetime | None, *, is_instant: bool = False) -> None:
+    def pay_out(
+        self, at: datetime, until: datetime | None, *, is_instant: bool = False
+    ) -> Paid | None:
         """Send the bank what became effective before `until`; an instant payout has a fee."""
         body: Json = {"location_id": self.location_id}
         due = [one for one in self.balance if until is None or one.at < until]
         if not due:
-            return
+            return None
         self.balance = [one for one in self.balance if one not in due]
         if until is not None:
             body["until"] = until.isoformat()
@@ -421,7 +431,15 @@ class Till:
         payout = self.square("POST", "/sandbox/payouts", body)["payout"]
         self.agree({"net_amount_due_money": payout["amount_money"]}, -sum(roles.values()))
         sent = self.hours.local_date(at)
-        self.book.pay_out(self.store, Paid(payout["id"], sent, roles))
+        paid = Paid(payout["id"], sent, roles)
+        self.book.pay_out(self.store, paid)
+        return paid
+
+    def fail_payout(self, at: datetime, paid: Paid) -> None:
+        """The bank sends a payout back; the next one has it."""
+        self.square("POST", f"/sandbox/payouts/{paid.payout_id}/fail", {})
+        self.balance.append(Owed(at, {"clearing.square": -paid.net_minor}))
+        self.book.return_payout(self.store, paid)
 
     def write(self, method: str, path: str, body: Json) -> Json:
         """Call with the next idempotency key of this store."""
