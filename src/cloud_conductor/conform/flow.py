@@ -153,12 +153,13 @@ def _seal(deps: ConformDeps, table: str, dates: Sequence[date]) -> int:
     """Seal a table's dates that have rows and are not as their last seal left them."""
     lake, inputs = deps.lake, SEAL_INPUTS.get(table, ())
     for attempt in range(1, SEAL_ATTEMPTS_MAX + 1):
-        present = sorted(set(dates) & set(lake.dates(table)))
-        due = sorted(set(present) - lake.sealed(table, present, inputs))
-        if not due:
-            return 0
-        basis = lake.basis(table, due, inputs)
-        sealed = _enriched(lake, table, due)
+        with lake.held():
+            present = sorted(set(dates) & set(lake.dates(table)))
+            due = sorted(set(present) - lake.sealed(table, present, inputs))
+            if not due:
+                return 0
+            basis = lake.basis(table, due, inputs)
+            sealed = _enriched(lake, table, due)
         deps.step(f"seal:{table}")
         try:
             lake.replace(table, due, sealed, basis=basis)

@@ -156,10 +156,13 @@ class DeltaLake:
     ) -> dict[date, str]:
         """What a seal of each date stands on now; see ports.lake.Lake."""
         parents = [PARENTS[table][0]] if table in PARENTS else []
-        return {
-            day: sealed_name(self._digest_of(parents, day), self._digest_of(sorted(inputs), day))
-            for day in dates
-        }
+        with self.held():
+            return {
+                day: sealed_name(
+                    self._digest_of(parents, day), self._digest_of(sorted(inputs), day)
+                )
+                for day in dates
+            }
 
     def sealed(self, table: str, dates: Sequence[date], inputs: Collection[str] = ()) -> set[date]:
         """Dates that are as a seal over the present `basis` left them; see ports.lake.Lake."""
