@@ -20,6 +20,7 @@ BROAD_CATCHES: dict[str, str] = {
     "src/cloud_conductor/pipelines/alerting.py": "watcher loop: one pass must not end the thread",
     "src/cloud_conductor/serve/answering.py": "request loop: one request must not end the server",
     "src/cloud_conductor/serve/errands.py": "errand loop: one errand must not end the thread",
+    "src/cloud_conductor/serve/protocol.py": "request loop: one webhook must not end the server",
     "src/cloud_conductor/serve/sse.py": "stream loop: one snapshot must not end the stream",
     "src/cloud_conductor/cli/main.py": "the top of the program: the last word to the user",
     "src/cloud_conductor/pipelines/engine.py": "scheduler loop: one pass must not end the process",

@@ -1,9 +1,10 @@
 """Live figures as server-sent events: one stream a page, snapshots, the latest wins.
 
-What several viewers see alike is worked out once for all of them, every 0.4 s or, when that takes
+What several viewers see alike is worked out once for all of them, every 0.5 s or, when that takes
 long, less often, and sent when it has changed. One snapshot is made at a time: each takes the
-interpreter from the loop that takes webhooks, and four at once would take most of it. A frame's id is `<process>.<number>`: a viewer that comes back to the same process gets
-what changed since, one that comes back to another gets everything.
+interpreter from the loop that takes webhooks, and four at once would take most of it. A frame's id
+is `<process>.<number>`: a viewer that comes back to the same process gets what changed since, one
+that comes back to another gets everything.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from cloud_conductor.serve.rest.endpoint import Code
 
 log = logging.getLogger("conductor")
 
-TICK_S = 0.4  # with the worker's 0.2 s a sale is on the screen in less than one (bench_live)
+TICK_S = 0.5  # with the worker's 0.2 s a sale is on the screen in less than one (bench_live)
 REST = 3.0  # times what a snapshot took to make: a slow one is made less often
 PAUSE_S = 0.02
 HEARTBEAT_S = 15.0
