@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 from rich.console import Console
 
 from cloud_conductor.cli.watching import picture
-from cloud_conductor.serve.rest import status, today
+from cloud_conductor.serve.rest import proving, status, today
 
 NOW = datetime(2026, 11, 24, 15, 4, tzinfo=UTC)
 PROOF = status.Proof(
@@ -18,6 +18,7 @@ MACHINE = status.Status(
     as_of=NOW, business_dates={"NYC01": date(2026, 11, 24)}, health="ok", lag_s=2.4, roles={},
     pending_events=0, last_event_at=NOW, badges=NOTHING,
     freshness=[], entries={}, days={}, proof=PROOF,
+    live_proof=proving.LiveProven(3, 1, 0, date(2026, 11, 21), NOW),
 )  # fmt: skip
 
 
@@ -66,6 +67,7 @@ def test_the_picture_holds_the_figures_the_proof_and_what_waits():
         "10 of 13 posted, 3 wait",
         "2 s ago, square",
         "unexplained 0.00, named D03 (breaks)",
+        "3 dates alike, 1 not",
         "no sale 31 min",
         "needs you   3 journals wait for approval",
     ):
