@@ -95,6 +95,7 @@ def judged(number: int, *, days: int = 30, stores: int = 2) -> dict[str, Any]:
                 "delivered": sum(storm.sent.values()),
                 "distinct": len(storm.sent),
                 "lost": storm.lost,
+                "shed": storm.shed,
                 "forged": storm.forged,
             },
             "weather": {

@@ -24,11 +24,16 @@ URL = "https://conductor.example/hooks/square"
 AT_ONCE = 200
 LOST, TWICE, STALE, FORGED, LATE = 0.05, 0.10, 0.03, 0.03, 0.05
 REORDERED_WITHIN = 40
+SHED, TRIES_MAX = 503, 50
+"""What the intake answers while it has its hands full; the seller delivers again."""
 
 
 @dataclass
 class Storm:
-    """The postman of one seller. sent: ids of events that were delivered, by how often."""
+    """The postman of one seller. sent: ids of events that were delivered, by how often.
+
+    shed: deliveries that the intake had no room for and took when they came again.
+    """
 
     seller: Seller
     rng: random.Random
@@ -37,6 +42,7 @@ class Storm:
     sent: Counter[str] = field(default_factory=Counter)
     lost: int = 0
     forged: int = 0
+    shed: int = 0
     answers: Counter[int] = field(default_factory=Counter)
 
     def blow(self, house: House) -> None:
@@ -88,8 +94,15 @@ class Storm:
         writer.start()
         for start in range(0, len(parcels), AT_ONCE):
             some = parcels[start : start + AT_ONCE]
-            statuses = await asyncio.gather(*(_post(gateway, *one) for one in some))
-            self.answers.update(statuses)
+            for _ in range(TRIES_MAX):
+                statuses = await asyncio.gather(*(_post(gateway, *one) for one in some))
+                self.answers.update(one for one in statuses if one != SHED)
+                again = zip(some, statuses, strict=True)
+                some = [one for one, status in again if status == SHED]
+                if not some:
+                    break
+                self.shed += len(some)
+            assert not some, "the intake takes what it sheds when it is told again"
         await asyncio.to_thread(writer.close)
         for body, is_forged in parcels:
             if is_forged:
