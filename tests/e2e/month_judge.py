@@ -57,7 +57,9 @@ def judged(number: int, *, days: int = 30, stores: int = 2) -> dict[str, Any]:
         open_month(Path(folder), season, faults=SQUARE_FAULTS, ledger_faults=XERO_FAULTS) as month,
     ):
         month.live()
-        month.seller.state.faults.plan({"page_shift": 0})  # or it changes what is compared
+        # Or what is compared changes meanwhile, and the seller, who has played to the end of every
+        # story and is ahead of the house, tells a time before its newest changes.
+        month.seller.state.faults.plan({"page_shift": 0, "clock_skew": 0})
         month.again(month.town.close_due)
         month.again(month.town.post)
         truth = month.game.truth()
