@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from month_rig import (
+    Month,
     assert_every_event_is_accounted_for,
     differences,
     figure_differences,
@@ -48,6 +49,20 @@ def season_of(number: int, *, days: int = 30, stores: int = 2) -> Season:
     return Season(country=country, seed=number, days=days, stores=stores)
 
 
+def _compared(month: Month, truth: dict[str, Any]) -> list[str]:
+    """What comparing found and nobody planted, did not find, or left unexplained."""
+    outcome = month.again(month.town.reconcile)
+    found, missed = unexpected(outcome, truth)
+    said = {
+        (one.code, one.store, one.business_date.isoformat()): one.message for one in outcome.breaks
+    }
+    return [
+        *(f"not planted: {one}: {said[one]}" for one in sorted(found)),
+        *(f"not found: {one}" for one in sorted(missed)),
+        *([f"D15: {outcome.unexplained_minor}"] if outcome.unexplained_minor else []),
+    ]
+
+
 def judged(number: int, *, days: int = 30, stores: int = 2) -> dict[str, Any]:
     """What a month with all faults on came to; `wrong` names every difference, empty when right."""
     season = season_of(number, days=days, stores=stores)
@@ -65,16 +80,7 @@ def judged(number: int, *, days: int = 30, stores: int = 2) -> dict[str, Any]:
         truth = month.game.truth()
         wrong += [f"entry {key}: {found}" for key, found in differences(month).items()]
         wrong += [f"figure {key}: {found}" for key, found in figure_differences(month).items()]
-        wrong += month.wrong
-        outcome = month.again(month.town.reconcile)
-        found, missed = unexpected(outcome, truth)
-        said = {
-            (one.code, one.store, one.business_date.isoformat()): one.message
-            for one in outcome.breaks
-        }
-        wrong += [f"not planted: {one}: {said[one]}" for one in sorted(found)]
-        wrong += [f"not found: {one}" for one in sorted(missed)]
-        wrong += [f"D15: {outcome.unexplained_minor}"] if outcome.unexplained_minor else []
+        wrong += [*month.wrong, *_compared(month, truth)]
         try:
             assert_every_event_is_accounted_for(month)
         except AssertionError as lost:
