@@ -30,12 +30,16 @@ export default function TrailPanel() {
     if (back instanceof HTMLElement) back.focus();
   }, []);
   const close = () => go({ trail: [] });
-  /** @param {KeyboardEvent} event */
-  const keys = (event) => {
-    if (event.key === "Escape") close();
-  };
+  useEffect(() => {
+    // Wherever the focus is, but for a box that lies above this one.
+    const keys = (/** @type {KeyboardEvent} */ event) => {
+      if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]")) close();
+    };
+    document.addEventListener("keydown", keys);
+    return () => document.removeEventListener("keydown", keys);
+  }, []);
   const Body = BODIES[stop.kind];
-  return html`<aside class="drawer" aria-label="Trail" onKeyDown=${keys}>
+  return html`<aside class="drawer" aria-label="Trail">
     <header>
       <div class="row between"><nav aria-label="The way here"><ol class="crumbs">
         <li><a href=${href({ trail: [] })}>${sentence(place.value.page)}</a></li>
