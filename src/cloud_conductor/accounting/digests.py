@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 BATCH_ROWS = 32_768  # a batch's hashes stay in the cache of one core: bench_reconcile
-BUCKETS = 1 << 16  # 16 rows a bucket at a million: 1,000 differences open 1.6 % of the rows
+BUCKETS = 1 << 17  # 8 rows a bucket at a million: 1,000 differences open 0.8 % of the rows
 BUCKETS_MAX = 1 << 24
 PASS_ROWS_MAX = 2_000_000
 SIDE, TIMES = "side", "times"
@@ -64,8 +64,8 @@ def rows_of(table: pa.Table) -> Rows:
 
 
 def buckets_for(rows: int) -> int:
-    """How many buckets suit so many rows: 8 to 16 in each."""
-    return min(BUCKETS_MAX, 1 << max(8, (rows // 16).bit_length()))
+    """How many buckets suit so many rows: 4 to 8 in each."""
+    return min(BUCKETS_MAX, 1 << max(8, (rows // 8).bit_length()))
 
 
 def compare(
