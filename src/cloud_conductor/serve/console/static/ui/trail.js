@@ -1,6 +1,6 @@
 // The trail: any figure, the rows under it, their raw events, the entry they are in, the vendor's own page. And back.
 
-import { Fragment, html, useEffect, useRef, useState } from "../vendor/preact.js";
+import { Fragment, html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact.js";
 import { day, moment, money, person, pretty, quantity, sentence, size, words } from "../lib/format.js";
 import { changes, mended } from "../lib/mend.js";
 import { ask } from "../lib/net.js";
@@ -24,14 +24,14 @@ export default function TrailPanel() {
   const stop = /** @type {import("../lib/route.js").Stop} */ (stops.at(-1));
   const heading = useRef(/** @type {HTMLHeadingElement | null} */ (null));
   const before = useRef(document.activeElement);
-  useEffect(() => heading.current?.focus(), [stop.kind, stop.id]);
+  useLayoutEffect(() => heading.current?.focus(), [stop.kind, stop.id]);
   useEffect(() => () => {
     const back = before.current?.isConnected && before.current !== document.body ? before.current : document.querySelector("h1");
     if (back instanceof HTMLElement) back.focus();
   }, []);
   const close = () => go({ trail: [] });
-  useEffect(() => {
-    // Wherever the focus is, but for a box that lies above this one.
+  useLayoutEffect(() => {
+    // From the first moment, wherever the focus is, but for a box that lies above this one.
     const keys = (/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Escape" && !event.defaultPrevented && !document.querySelector("dialog[open]")) close();
     };
