@@ -46,7 +46,8 @@ def test_every_store_day_of_every_month_equals_its_truth():
         for one in judged_together(pool):
             told.append(one)
             print(one["month"], one["wrong"], flush=True)
-        facts.update(added_up(told))
+            facts.update(added_up(told))
+            facts.save()
     assert facts["wrong"] == {}
 
 
