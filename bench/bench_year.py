@@ -118,12 +118,13 @@ def figures_of(said: Said) -> dict[str, Any]:
         limit = f", limit {one['limit_s']:.1f} s: {one['limit']}" if one["limit_s"] else ""
         figures[one["stage"]] = f"{one['cpu_s']:.1f} s CPU, {one['wall_s']:.1f} s wall{limit}"
     share = found["one_day"]["day_bytes"] / max(1, found["one_day"]["all_bytes"])
+    if found["one_day"]["all_bytes"]:  # a folder's; what a bucket reads is not counted
+        figures["one day's share of the bytes"] = f"{share:.3%}"
     return figures | {
         "compute, CPU s": found["compute_cpu_s"],
         "compute, wall s": round(wall_s(said), 2),
         "lines a CPU second, whole path": found["lines"] / found["compute_cpu_s"],
         "memory peak, MB": found["memory_peak_bytes"] / 2**20,
-        "one day's share of the bytes": f"{share:.3%}",
         "second run, s": said["again"]["wall_s"],
     }
 
@@ -140,11 +141,10 @@ def goals_of(said: Said, *, is_year: bool) -> dict[str, bool]:
     }
     if is_year:
         day = found["one_day"]
-        goals |= {
-            "compute <= 90 s on two cores": found["compute_cpu_s"] <= CPU_S_MAX,
-            "one day reads < 0.3 % of the bytes": not day["all_bytes"]
-            or day["day_bytes"] < DAY_SHARE_MAX * day["all_bytes"],
-        }
+        goals["compute <= 90 s on two cores"] = found["compute_cpu_s"] <= CPU_S_MAX
+        if day["all_bytes"]:
+            is_little = day["day_bytes"] < DAY_SHARE_MAX * day["all_bytes"]
+            goals["one day reads < 0.3 % of the bytes"] = is_little
     return goals
 
 

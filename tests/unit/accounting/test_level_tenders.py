@@ -161,6 +161,13 @@ def test_a_payout_not_at_the_bank_is_in_transit_then_overdue(days, code):
     assert {found.code for found in result.breaks if found.key == "payout:PO1"} == {code}
 
 
+def test_a_payout_of_nothing_is_not_looked_for_at_the_bank():
+    payouts = edited(DAY["payouts"], "payout_id", "PO1", net_minor=0)
+    lines = [bank("1", date(2026, 11, 24), 23_76, "PO0")]
+    late = l4(today=date(2026, 12, 24), payouts=payouts, bank_lines=lines)
+    assert not [found for found in late.breaks if "not at the bank" in found.message]
+
+
 def test_a_bag_takes_the_date_of_its_bank_line_within_five_days_r_8_4():
     inside = [bank("1", date(2026, 11, 26), 44_07)]
     assert deposit_dates(SCOPE, {"SH1": 44_07}, inside) == {"SH1": date(2026, 11, 26)}
