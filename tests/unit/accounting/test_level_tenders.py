@@ -162,7 +162,7 @@ def test_a_payout_not_at_the_bank_is_in_transit_then_overdue(days, code):
 
 
 def test_a_payout_of_nothing_is_not_looked_for_at_the_bank():
-    payouts = edited(DAY["payouts"], "payout_id", "PO1", net_minor=0)
+    payouts = edited(ALL["payouts"], "payout_id", "PO1", net_minor=0)
     lines = [bank("1", date(2026, 11, 24), 23_76, "PO0")]
     late = l4(today=date(2026, 12, 24), payouts=payouts, bank_lines=lines)
     assert not [found for found in late.breaks if "not at the bank" in found.message]
