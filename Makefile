@@ -6,7 +6,8 @@ SHELL := /bin/sh
 .PHONY: help demo test soak check format docs bench clean
 
 ARGS ?=
-WORKERS ?= 2
+# Tests wait for servers and clocks half of their time.
+WORKERS ?= 3
 BIN := .venv/bin
 TOOLS := .venv-tools
 LOCK := pyproject.toml uv.lock
