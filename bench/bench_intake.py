@@ -80,9 +80,9 @@ def app_ours(folder: Path) -> Any:
     from cloud_conductor.adapters.log.group import GroupCommitWriter
     from cloud_conductor.adapters.log.sqlite import SqliteLog
     from cloud_conductor.adapters.pos.square.webhooks import SquareVerifier
-    from cloud_conductor.serve.gateway import Door, Gateway, spare_the_collector
+    from cloud_conductor.serve.gateway import Door, Gateway, tune_process
 
-    spare_the_collector()  # as `conductor up` does in this process
+    tune_process()  # as `conductor up` does in this process
     writer = GroupCommitWriter(SqliteLog(folder / "log.sqlite"))
     return Gateway({"square": Door(SquareVerifier(), (KEY,), URL)}, writer, SystemClock())
 

@@ -20,6 +20,7 @@ def golden(tmp_path_factory: pytest.TempPathFactory) -> Demo:
 
 def test_the_demo_proves_itself(golden: Demo):
     assert golden.done.returncode == 0, golden.done.stderr
+    assert "leaked" not in golden.done.stderr  # what a library says of objects not taken apart
     assert golden.said["schema"] == "conductor.demo/v1"
     assert {name: level["state"] for name, level in golden.said["levels"].items()} == dict.fromkeys(
         ("L1", "L2", "L3", "L4", "L5", "L6"), "green"

@@ -12,6 +12,7 @@ from cloud_conductor.domain.config import AlertRoute, AlertsConfig
 from cloud_conductor.governance import flow_alerts
 from cloud_conductor.pipelines import alerting, close
 from cloud_conductor.state import alerts as state
+from cloud_conductor.state import proofs
 from cloud_conductor.state import windows as windows_state
 from cloud_conductor.state.tables.windows import CELL
 from cloud_conductor.windows.flow import run_windows
@@ -138,6 +139,12 @@ def test_live_figures_that_are_not_those_of_the_books_are_an_alert_until_they_ar
     net_sales = owner.get("/metrics/net-sales", **SPAN).json()["total"]["net_minor"]
     assert sum(one["net_minor"] for one in dates) == net_sales
     assert owner.get("/status").json()["live_proof"]["alike"] == len(dates)
+
+    with front.house.worker.begin() as connection:
+        lagged = proofs.proofs(connection)[0]
+        proofs.put_proof(connection, msgspec.structs.replace(lagged, state="behind"))
+    alerting.look(deps)  # nothing more was taken: to have come equally far is enough
+    assert {one["state"] for one in owner.items("/live/proofs")} == {"alike"}
 
     change_a_window(front, 700)
     (told,) = alerting.look(deps)

@@ -85,7 +85,10 @@ def counted(tenders: pa.Table) -> pa.Table:
 
 
 def booked_tenders(facts: DayFacts) -> pa.Table:
-    """Tenders of the SALES entry: all that moved money, but for sales that wait in quarantine."""
+    """Tenders that reach entries: all that moved money, but for sales that wait in quarantine.
+
+    Their fees wait with them: what waits may turn out to be an open ticket's, of another day.
+    """
     tenders = counted_tenders(facts)
     if not facts.quarantined:
         return tenders
@@ -115,7 +118,7 @@ def sales_legs(facts: DayFacts) -> pa.Table:
 
 def fee_legs(facts: DayFacts) -> pa.Table:
     """Legs of FEES: what processors kept of the day's tenders (fees_at = sale)."""
-    tenders = _with_processor(counted_tenders(facts))
+    tenders = _with_processor(booked_tenders(facts))
     expense = _legs(
         tenders,
         role=_suffixed("merchant_fees", tenders["processor"]),

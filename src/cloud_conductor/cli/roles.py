@@ -40,7 +40,7 @@ def prepare(path: Path) -> tuple[str, str]:
 def gateway(path: Path) -> None:
     """Take webhooks; makes the vendors' subscriptions first, so that their keys are known."""
     from cloud_conductor.adapters.log.group import GroupCommitWriter
-    from cloud_conductor.serve.gateway import Door, Gateway, gateway_server, spare_the_collector
+    from cloud_conductor.serve.gateway import Door, Gateway, gateway_server, tune_process
     from cloud_conductor.serve.lazy import Lazy
 
     stop = supervisor.stop_signal()
@@ -70,7 +70,7 @@ def gateway(path: Path) -> None:
             house.state_dir, "gateway", house.config_digest, host=config.host, port=port
         )
         supervisor.when_set(stop, server.stop)
-        spare_the_collector()
+        tune_process()
         server.run()
 
 

@@ -51,7 +51,8 @@ class Due(msgspec.Struct, frozen=True):
 def prove(deps: ProveDeps) -> list[Proof]:
     """Prove dates that were closed, or closed again, since their last proof; gives those proven.
 
-    So is a date whose windows changed since, and one that was not alike, once more was taken.
+    So is a date whose windows changed since, one that was not alike, once more was taken, and one
+    that was behind, once windows and facts have come equally far.
     """
     found = []
     with deps.worker.begin() as connection:
@@ -73,7 +74,8 @@ def due(deps: ProveDeps) -> list[Due]:
         days = books.day_states(connection)
     with deps.worker.connect() as connection:
         known = {one.business_date: one for one in proofs.proofs(connection)}
-    reached_seq = max(_taken(deps))
+    taken = _taken(deps)
+    is_level = len({*taken}) == 1
     found = []
     for day, stores in sorted(days.items(), reverse=True):
         closed = {store: seq for store, (state, seq) in stores.items() if state in CLOSED}
@@ -81,8 +83,9 @@ def due(deps: ProveDeps) -> list[Due]:
             continue
         before, facts_seq = known.get(day), max(closed.values())
         if before is not None and (before.facts_seq, before.stores) == (facts_seq, len(closed)):
-            has_news = before.state != "alike" and before.taken_seq != reached_seq
-            if not has_news:
+            caught_up = before.state == "behind" and is_level
+            has_news = before.state != "alike" and before.taken_seq != max(taken)
+            if not (caught_up or has_news):
                 continue
         found.append(Due(day, tuple(sorted(closed)), facts_seq, before))
     return found

@@ -10,7 +10,6 @@ conform room puts it into quarantine.
 """
 
 import asyncio
-import gc
 import hashlib
 import logging
 import socket
@@ -39,6 +38,7 @@ from cloud_conductor.serve.protocol import (
     Reply,
 )
 from cloud_conductor.serve.valve import IN_HAND_MAX, Valve
+from cloud_conductor.wiring import collector
 
 log = logging.getLogger("conductor")
 
@@ -55,7 +55,6 @@ HOOKS_RAW = HOOKS.encode()
 OWN = (HOOKS, "/healthz", "/statusz")
 STOP_TIMEOUT_S = 10
 SWITCH_S = 0.001
-GC_THRESHOLDS = (20_000, 20, 100)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
@@ -324,16 +323,13 @@ class GatewayServer(uvicorn.Server):
         self.should_exit = True
 
 
-def spare_the_collector() -> None:
-    """Tune the gateway's process: what start-up made stays for ever.
+def tune_process() -> None:
+    """Tune the process that is a door, after start-up.
 
-    A request makes no cycles, so the collector finds nothing each time it looks; it looks less
-    often (3 us of CPU a request, bench_intake). A thread that works out what a screen shows gives
-    the interpreter back to the loop five times sooner than it would by itself (bench_live).
+    A thread that works out what a screen shows gives the interpreter back to the loop five times
+    sooner than it would by itself (bench_live).
     """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
+    collector.spare(collector.REQUESTS)
     sys.setswitchinterval(SWITCH_S)
 
 

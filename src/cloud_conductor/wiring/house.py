@@ -1,12 +1,11 @@
 """The house: one configuration opened, its parts made on first use and closed together."""
 
-import gc
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -56,8 +55,8 @@ from cloud_conductor.state.migrate import migrate
 from cloud_conductor.state.sealed import SealedStore, key_file
 from cloud_conductor.state.stores import keep_codes
 from cloud_conductor.windows.flow import WindowsDeps, run_windows
+from cloud_conductor.wiring import collector, logs
 from cloud_conductor.wiring import config as loading
-from cloud_conductor.wiring import logs
 from cloud_conductor.wiring.consents import Consents, token_of
 from cloud_conductor.wiring.landing import decoders_of, landings_of
 from cloud_conductor.wiring.publishing import channels_of, publish_deps, resolved
@@ -65,7 +64,6 @@ from cloud_conductor.wiring.query import run_query
 from cloud_conductor.wiring.whole_log import WholeLog
 
 VERIFIERS: Mapping[str, type[SquareVerifier]] = {"square": SquareVerifier}
-GC_THRESHOLDS = (50_000, 20, 20)
 PROCESSED = "processed"
 LAKE_LOCK = "lake.lock"
 PUBLISH_LOCK = "publish.lock"
@@ -466,18 +464,8 @@ def open_house(config_path: str | None) -> Iterator[House]:
     with House(loading.find_file(config_path)) as house:
         logs.configure("cli", house.state_dir, to_stderr=False)
         house.prepare()
-        _spare_the_collector()
+        collector.spare(collector.ROWS)
         yield house
-
-
-@cache
-def _spare_the_collector() -> None:
-    """Once a process: what start-up made stays for ever, and rows and records make no cycles.
-
-    The collector found nothing, and looking cost a tenth of the CPU of a year (bench_year).
-    """
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
 
 
 def _source(adapter: square.Square, config: SourceConfig) -> Source:

@@ -67,6 +67,19 @@ def test_fees_at_payout_book_the_fee_with_the_payout_and_never_at_the_sale():
     }
 
 
+def test_the_fee_of_a_sale_in_quarantine_waits_with_what_was_paid_for_it():
+    """Else it would stay in FEES when the order is released as an open ticket, of no day yet."""
+    tables = golden.golden_tables(golden.DAY)
+    tables["sales"] = tables["sales"].filter(pc.not_equal(tables["sales"]["sale_id"], "O1"))
+    paid = tables["tenders"].filter(pc.equal(tables["tenders"]["sale_id"], "O1"))
+    fee = total(paid["fee_minor"])
+    held = by_kind(day_entries(DayFacts.of(golden.STORE, golden.DAY, tables), ACCOUNTS))
+    facts = DayFacts.of(golden.STORE, golden.DAY, tables, quarantined={"O1"})
+    waits = by_kind(day_entries(facts, ACCOUNTS))
+    assert fee > 0
+    assert waits["FEES"].debit_minor == held["FEES"].debit_minor == 6_02 - fee
+
+
 def test_clearing_ends_at_17_93_which_is_the_one_unpaid_charge():
     days = (golden.DAY_BEFORE, golden.DAY, golden.PAYOUT_DAY)
     clearing = sum(
