@@ -31,8 +31,8 @@ demo: .venv/.runtime  ## a day of sales from signed webhook to ledger and back, 
 test: .venv/.dev  ## every test this machine can run; one file only: make test ARGS=tests/tidy
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-soak: .venv/.dev  ## the runs of minutes to hours; results land in tests/soak/results
-	$(BIN)/pytest -m soak --timeout 0 -x tests/soak tests/crash $(ARGS)
+soak: .venv/.dev  ## the runs of minutes to hours; one only: make soak ARGS=tests/soak/test_months.py
+	$(BIN)/pytest -m soak --timeout 0 -x -s $(if $(filter tests/%,$(ARGS)),,tests/soak tests/crash) $(ARGS)
 
 check: .venv/.dev  ## format, lint, types and import floors
 	$(BIN)/ruff format --check .

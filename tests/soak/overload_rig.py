@@ -16,7 +16,7 @@ from cloud_conductor.adapters.clock import SystemClock
 from cloud_conductor.adapters.log.group import GroupCommitWriter
 from cloud_conductor.adapters.log.sqlite import SqliteLog
 from cloud_conductor.adapters.pos.square.webhooks import SquareVerifier
-from cloud_conductor.serve.gateway import Door, Gateway, gateway_server, spare_the_collector
+from cloud_conductor.serve.gateway import Door, Gateway, gateway_server, tune_process
 
 URL = "https://cc.example.com/hooks/square"
 KEY = b"overload-key"
@@ -25,7 +25,7 @@ RAMP_S = 1.0  # senders come one after the other, as they do
 
 def serve(told: Connection, path: str) -> None:
     """Child process: the shipped intake on a log of its own, until SIGTERM. Tells its port."""
-    spare_the_collector()
+    tune_process()
     writer = GroupCommitWriter(SqliteLog(Path(path)))
     app = Gateway({"square": Door(SquareVerifier(), (KEY,), URL)}, writer, SystemClock())
     server = gateway_server(app, "127.0.0.1", 0)
