@@ -11,11 +11,9 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect
 from rig import browser, chromium, picture, press, settle, tab_to, watched
 from shop_front import Front
 
-from cloud_conductor.accounting.breaks import Break
-from cloud_conductor.accounting.flow import record_levels
-from cloud_conductor.accounting.levels import LevelResult, Side
 from cloud_conductor.serve import supervisor
 from cloud_conductor.wiring import config as loading
+from made_breaks import lone, record
 
 pytestmark = pytest.mark.slow
 
@@ -135,23 +133,12 @@ def book(page: Page, what: str, label: str, number: str) -> None:
     expect(page.get_by_label("SKU", exact=True)).to_have_value("")
 
 
-def lone(key: str, amount_minor: int) -> Break:
-    """A record of a payout, or of the bank, without its counterpart."""
-    is_left = amount_minor > 0
-    return Break(
-        level="L4", code="D01" if is_left else "D02", key=key, store="NYC01",
-        business_date=LAST_DAY, amount_minor=amount_minor, currency="USD",
-        left=key if is_left else "", right="" if is_left else key,
-        message=f"{key} has no counterpart",
-    )  # fmt: skip
-
-
 def test_one_matches_two_records_and_another_approves(front: Front, chrome: Browser):
-    bag, line, other = lone("bag 7", 12_000), lone("bank line 3", -12_000), lone("line 4", -900)
-    result = LevelResult(
-        "L4", ("payouts", "bank"), "breaks", Side(), Side(), 0, 0, 3, 0, (bag, line, other), ()
+    bag, line, other = (
+        lone(key, amount, LAST_DAY)
+        for key, amount in (("bag 7", 12_000), ("bank line 3", -12_000), ("line 4", -900))
     )
-    record_levels(front.house.books_deps, "NYC01", LAST_DAY, [result])
+    record(front.house.books_deps, bag, line, other, on=LAST_DAY)
     with seen_by(front, chrome, "finance") as page:
         page.goto(f"{front.url}/reconcile?at=break:{bag.id}")
         settle(page)

@@ -2,43 +2,23 @@
 
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 
 import pytest
 from shop_front import Front, said
 
+import made_breaks
 from cloud_conductor.accounting.breaks import Break
-from cloud_conductor.accounting.flow import record_levels
-from cloud_conductor.accounting.levels import LevelResult, Side
 
 LONG_AGO = date(2026, 1, 5)
 
 
-def lone(key: str, amount_minor: int) -> Break:
-    is_left = amount_minor > 0
-    return Break(
-        level="L4",
-        code="D01" if is_left else "D02",
-        key=key,
-        store="NYC01",
-        business_date=LONG_AGO,
-        amount_minor=amount_minor,
-        currency="USD",
-        left=key if is_left else "",
-        right="" if is_left else key,
-        message=f"{key} has no counterpart",
-    )
-
-
+lone = partial(made_breaks.lone, on=LONG_AGO)
 BAG, LINE, OTHER = lone("bag 7", 12_000), lone("bank line 3", -12_000), lone("line 4", -11_000)
 
 
 def record(front: Front, *breaks: Break) -> None:
-    """What a comparison of that day found."""
-    side = Side()
-    result = LevelResult(
-        "L4", ("payouts", "bank"), "breaks", side, side, 0, 0, len(breaks), 0, breaks, ()
-    )
-    record_levels(front.house.books_deps, "NYC01", LONG_AGO, [result])
+    made_breaks.record(front.house.books_deps, *breaks, on=LONG_AGO)
 
 
 @pytest.fixture

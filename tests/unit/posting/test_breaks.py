@@ -1,6 +1,7 @@
 """A break keeps its id and its age, and its states are rows that are only added (R-14.7, R-14.8)."""
 
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 import pytest
@@ -20,6 +21,7 @@ from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.state import accounting as books
 from cloud_conductor.state.accounting import BreakRow
 from cloud_conductor.testing.ledger import DAY, make_entry
+from made_breaks import record as recorded
 
 
 def found(key: str = "T1", **fields: object) -> Break:
@@ -38,20 +40,7 @@ def found(key: str = "T1", **fields: object) -> Break:
     return msgspec.structs.replace(one, **fields)
 
 
-def record(deps: BooksDeps, *breaks: Break, state: str = "breaks") -> None:
-    result = LevelResult(
-        level="L3",
-        sources=("tenders named by sales", "processor's payments"),
-        state=state if breaks or state == "not_connected" else "green",
-        left=Side(),
-        right=Side(),
-        matched=0,
-        explained=0,
-        open=len(breaks),
-        unexplained_minor=0,
-        breaks=breaks,
-    )
-    record_levels(deps, "NYC01", DAY, [result])
+record = partial(recorded, level="L3")
 
 
 def history(deps: BooksDeps, break_id: str = "") -> list[BreakRow]:

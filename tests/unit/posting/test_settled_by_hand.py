@@ -12,54 +12,18 @@ from cloud_conductor.accounting.flow import (
     assign_break,
     decline_break,
     match_breaks,
-    record_levels,
     verify_audit,
 )
-from cloud_conductor.accounting.levels import LevelResult, Side
 from cloud_conductor.domain.config import ApprovalConfig
 from cloud_conductor.domain.errors import ApprovalRefused, BadRequest, Conflict, NotFound
 from cloud_conductor.state import accounting as books
 from cloud_conductor.state.accounting import BreakRow
-from cloud_conductor.testing.ledger import DAY
+from made_breaks import lone, record
 
 ANA, BEN = "user:ana", "user:ben"
 
 
-def lone(key: str, amount_minor: int, **fields: object) -> Break:
-    """A record that only one side has."""
-    is_left = amount_minor > 0
-    one = Break(
-        level="L4",
-        code="D01" if is_left else "D02",
-        key=key,
-        store="NYC01",
-        business_date=DAY,
-        amount_minor=amount_minor,
-        currency="USD",
-        left=key if is_left else "",
-        right="" if is_left else key,
-        message=f"{key} has no counterpart",
-    )
-    return msgspec.structs.replace(one, **fields)
-
-
 BAG, LINE = lone("bag 7", 12_000), lone("bank line 3", -12_000)
-
-
-def record(deps: BooksDeps, *breaks: Break) -> None:
-    result = LevelResult(
-        level="L4",
-        sources=("payouts", "bank lines"),
-        state="breaks" if breaks else "green",
-        left=Side(),
-        right=Side(),
-        matched=0,
-        explained=0,
-        open=len(breaks),
-        unexplained_minor=0,
-        breaks=breaks,
-    )
-    record_levels(deps, "NYC01", DAY, [result])
 
 
 def now(deps: BooksDeps, one: Break) -> BreakRow:
