@@ -13,34 +13,11 @@ from month_rig import (
     unexpected,
 )
 
+from cloud_conductor.sandbox.scenario.retail import weather
 from cloud_conductor.sandbox.scenario.retail.places import COUNTRIES
 from cloud_conductor.sandbox.scenario.retail.play import Season
 
-EVERY_CALL = {"path": "/v2/", "methods": ("GET", "POST")}
-SQUARE_FAULTS = {
-    "error_500_before": {"probability": 0.02, **EVERY_CALL},
-    "error_500_after": {"probability": 0.01, **EVERY_CALL},
-    "rate_limited": {"probability": 0.02, "seconds": 0, **EVERY_CALL},
-    "cut": {"probability": 0.02, **EVERY_CALL},
-    "lose_reply": {"probability": 0.02, **EVERY_CALL},
-    "slow": {"probability": 0.01, "seconds": 0.01, **EVERY_CALL},
-    "slow_reply": {"probability": 0.01, "seconds": 0.01, **EVERY_CALL},
-    "slow_body": {"probability": 0.02, "seconds": 0.02, **EVERY_CALL},
-    "expire_token": {"probability": 0.005, **EVERY_CALL},
-    "small_pages": {"probability": 0.1, "path": "/v2/"},
-    "page_shift": {"probability": 0.2, "path": "/v2/"},
-    "cursor_reset": {"probability": 0.1, "path": "/v2/"},
-}
-"""Fractions of the calls. What is slow is so in a rehearsal's time: real waits are 1,000 times it."""
-XERO_FAULTS = {
-    "error_500_before": {"probability": 0.02, "path": "/api.xro"},
-    "error_500_after": {"probability": 0.02, "path": "/api.xro"},
-    "rate_limited": {"probability": 0.02, "seconds": 0, "path": "/api.xro"},
-    "lose_reply": {"probability": 0.03, "path": "/api.xro"},
-    "cut": {"probability": 0.01, "path": "/api.xro"},
-    "slow_body": {"probability": 0.02, "seconds": 0.02, "path": "/api.xro"},
-    "expire_token": {"probability": 0.01, "path": "/api.xro"},
-}
+SQUARE_FAULTS = {**weather.SQUARE, **weather.SHIFTING}
 
 
 def season_of(number: int, *, days: int = 30, stores: int = 2) -> Season:
@@ -69,7 +46,9 @@ def judged(number: int, *, days: int = 30, stores: int = 2) -> dict[str, Any]:
     wrong: list[str] = []
     with (
         tempfile.TemporaryDirectory(prefix="month-") as folder,
-        open_month(Path(folder), season, faults=SQUARE_FAULTS, ledger_faults=XERO_FAULTS) as month,
+        open_month(
+            Path(folder), season, faults=SQUARE_FAULTS, ledger_faults=dict(weather.XERO)
+        ) as month,
     ):
         month.live()
         # Or what is compared changes meanwhile, and the seller, who has played to the end of every
@@ -85,9 +64,9 @@ def judged(number: int, *, days: int = 30, stores: int = 2) -> dict[str, Any]:
             assert_every_event_is_accounted_for(month)
         except AssertionError as lost:
             wrong.append(f"INV-16: {lost}")
-        storm, weather = month.storm, month.weather
+        storm, sky = month.storm, month.weather
         assert storm is not None
-        assert weather is not None
+        assert sky is not None
         struck = dict(month.seller.state.faults.struck)
         return {
             "month": number,
@@ -107,10 +86,10 @@ def judged(number: int, *, days: int = 30, stores: int = 2) -> dict[str, Any]:
                 "forged": storm.forged,
             },
             "weather": {
-                f"schema: {weather.name}": 1,
-                f"clock: {weather.skew_hours:+} h": 1,
+                f"schema: {sky.name}": 1,
+                f"clock: {sky.skew_hours:+} h": 1,
                 "zone of a store": 1,
-                "quarantined": weather.broken,
+                "quarantined": sky.broken,
             },
             "square_faults": struck,
             "xero_faults": dict(month.organisation.faults.struck),

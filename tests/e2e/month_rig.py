@@ -29,61 +29,13 @@ from cloud_conductor.domain.errors import Transient, VendorRefused
 from cloud_conductor.pipelines.reconcile import Reconciliation
 from cloud_conductor.sandbox import http, xero
 from cloud_conductor.sandbox.clock import SandboxClock
+from cloud_conductor.sandbox.scenario.retail import owner
 from cloud_conductor.sandbox.scenario.retail.book import bank_lines
 from cloud_conductor.sandbox.scenario.retail.play import Game, Season, tax_splits
 from cloud_conductor.sandbox.square import DEFAULT_TOKEN, Seller, Settings, simulator
 from cloud_conductor.wiring.house import House
 from cloud_conductor.wiring.template import Answers, Place, render
 
-ACCOUNTS = {
-    "bank": "090",
-    "clearing.square": "110",
-    "undeposited_cash": "115",
-    "cash_float": "118",
-    "ar.house": "860",
-    "vendor_receivable": "860",
-    "dispute_receivable": "860",
-    "uncollected_offline": "860",
-    "inventory.*": "140",
-    "cogs.*": "310",
-    "merchant_fees.square": "420",
-    "cash_over_short": "425",
-    "petty_expense.*": "430",
-    "cash_rounding": "435",
-    "service_revenue.*": "210",
-    "discounts.*": "220",
-    "discounts.comp": "220",
-    "discounts.employee": "220",
-    "tips_payable": "830",
-    "gift_card_liability": "840",
-    "store_credit_liability": "841",
-    "customer_deposits": "842",
-    "donations_payable": "850",
-    "due_to_customers": "855",
-    "returns.uncategorised": "234",
-    "returns.service": "234",
-}
-DEPARTMENTS = ("apparel", "home", "grocery", "cafe", "other")
-MEANINGS = """
-[sources.square.meanings.lines]
-deposit = ["Layaway deposit*"]
-donation = ["Donation*"]
-account_payment = ["Account payment*"]
-
-[sources.square.meanings.discounts]
-vendor = ["Vendor coupon*"]
-comp = ["Comp:*"]
-employee = ["Employee meal"]
-
-[sources.square.meanings.tenders]
-house_account = ["House account"]
-store_credit = ["Store credit"]
-deposit = ["Layaway deposit"]
-vendor_coupon = ["Vendor coupon"]
-
-[sources.square.meanings.paid_outs]
-drop = ["Safe drop*"]
-"""
 RUNS_MAX = 8
 APPLICATION = "a-chain's-application"
 TOKEN = 'token = "env:SQUARE_TOKEN"'
@@ -193,7 +145,7 @@ def open_month(
         patch.setenv("XERO_CLIENT_ID", rehearsal.XERO_CLIENT)
         patch.setenv("XERO_CLIENT_SECRET", rehearsal.XERO_SECRET)
         path = folder / "conductor.toml"
-        told = render(_answers(game, square.url, ledger.url)) + MEANINGS
+        told = render(_answers(game, square.url, ledger.url))
         path.write_text(told.replace(TOKEN, OAUTH_PKCE if is_pkce else OAUTH))
         month = Month(game, seller, books, path, ledger.url, House(path))
         month.house.prepare()
@@ -227,13 +179,6 @@ def consented(square_url: str, *, is_pkce: bool) -> str:
 
 def _answers(game: Game, square_url: str, xero_url: str) -> Answers:
     season = game.season
-    authorities = sorted(
-        {name for place in game.places for tax in place.taxes for name in tax.split}
-    )
-    roles = dict(ACCOUNTS)
-    for number, name in enumerate(DEPARTMENTS):
-        roles |= {f"sales.{name}": f"20{number}", f"returns.{name}": f"23{number}"}
-    roles |= {f"tax_payable.{name}": "823" for name in authorities}
     return Answers(
         square_url=square_url,
         square_token="env:SQUARE_TOKEN",
@@ -255,7 +200,8 @@ def _answers(game: Game, square_url: str, xero_url: str) -> Answers:
             )
             for till in game.tills.values()
         ),
-        mapping=tuple((role, code, "") for role, code in roles.items()),
+        mapping=tuple((role, code, "") for role, code in owner.mapping(game.places).items()),
+        meanings=owner.meanings(),
         tax_splits=tuple(
             (place.store, name, tuple(split.items()))
             for place in game.places

@@ -113,7 +113,7 @@ def write(folder: Path, answers: object, *, offline: bool = False) -> Path:
                 for place in answers.places or seller.places
                 if not answers.only or place.location_id in answers.only
             ),
-            mapping=guess_mapping(chart, seller.departments, authorities),
+            mapping=answers.mapping or guess_mapping(chart, seller.departments, authorities),
         )
     path.write_text(render(answers), encoding="utf-8")
     for name, text in ((".gitignore", GITIGNORE), (".env.example", ENV_EXAMPLE)):

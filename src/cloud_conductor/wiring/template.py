@@ -40,6 +40,8 @@ class Answers(msgspec.Struct, frozen=True):
     cutoffs: tuple[tuple[str, str], ...] = ()  # store, cut-off where it differs
     only: tuple[str, ...] = ()  # location ids to take; empty: all
     start_at: str = ""  # when the first sweep begins; empty: at the beginning
+    # of lines, discounts ...: (what, meaning, patterns of names at the till)
+    meanings: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
 
 # Role -> words that all stand in the name of the account that suits it, best first.
@@ -154,7 +156,7 @@ token = {_quoted(answers.square_token)}
 notification_url = {_quoted(answers.notification_url)}
 # "state:" keeps the key of the subscription that `conductor up` makes; or a reference.
 signature_key = "state:"
-{start}
+{start}{_meanings(answers)}
 [ledger]
 vendor = "xero"
 base_url = {_quoted(answers.xero_url)}
@@ -165,6 +167,16 @@ bank_lines = {str(answers.bank_lines).lower()}  # statement lines need Xero's Fi
 tracking = {_quoted(answers.tracking)}
 calls_per_minute = {answers.calls_per_minute}
 """
+
+
+def _meanings(answers: Answers) -> str:
+    lines: list[str] = []
+    for what, meaning, names in answers.meanings:
+        head = f"[sources.square.meanings.{what}]"
+        if head not in lines:
+            lines += ["", head]
+        lines.append(f"{meaning} = [{', '.join(map(_quoted, names))}]")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _store(answers: Answers, place: Place) -> str:
