@@ -160,29 +160,3 @@ def _play(
     lines = stage.bank_lines(played.truth)
     httpx.post(f"{xero_url}/sandbox/bank-lines", json=lines).raise_for_status()
     return path
-
-
-def meant_lines(truth: dict[str, Any]) -> dict[tuple[str, str, str], dict[str, int]]:
-    """(store, business date, kind) -> signed amount per role, less what a plant keeps out."""
-    out: dict[tuple[str, str, str], dict[str, int]] = {}
-    for sign, rows in ((1, truth["store_days"]), (-1, truth["planted"])):
-        for row in rows:
-            for entry in row.get("entries", ()):
-                amounts = out.setdefault((row["store"], row["business_date"], entry["kind"]), {})
-                for role, amount in entry["lines"].items():
-                    amounts[role] = amounts.get(role, 0) + sign * amount
-    found = {key: {r: a for r, a in lines.items() if a} for key, lines in out.items()}
-    return {key: lines for key, lines in found.items() if lines}
-
-
-def booked_lines(entries: Sequence[dict[str, Any]]) -> dict[tuple[str, str, str], dict[str, int]]:
-    """The same of the books, all versions added up, wildcard rules under their first word."""
-    out: dict[tuple[str, str, str], dict[str, int]] = {}
-    for entry in entries:
-        key = (entry["store"], entry["business_date"], entry["kind"])
-        amounts = out.setdefault(key, {})
-        for line in entry["lines"]:
-            role = line["role"].removesuffix(".*")
-            role = f"{role}:{line['movement']}" if line["movement"] else role
-            amounts[role] = amounts.get(role, 0) + line["amount_minor"]
-    return {key: {r: a for r, a in lines.items() if a} for key, lines in out.items()}

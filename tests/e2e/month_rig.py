@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
-from house_rig import Town, booked_lines, open_breaks
+from house_rig import Town, open_breaks
 from month_storm import Storm
 from month_weather import Weather
 
-from cloud_conductor.cli import rehearsal
+from cloud_conductor.cli import demo_truth, rehearsal
 from cloud_conductor.conform import flow as conform
 from cloud_conductor.conform.span import span_facts
 from cloud_conductor.domain.errors import Transient, VendorRefused
@@ -39,8 +39,7 @@ from cloud_conductor.wiring.template import Answers, Place, render
 RUNS_MAX = 8
 APPLICATION = "a-chain's-application"
 TOKEN = 'token = "env:SQUARE_TOKEN"'
-OAUTH_PKCE = """receipts = '(?P<register>[A-Z0-9]+)-(?P<number>[0-9]+)'
-client_id = "env:SQUARE_CLIENT_ID"
+OAUTH_PKCE = """client_id = "env:SQUARE_CLIENT_ID"
 refresh_token = "env:SQUARE_REFRESH_TOKEN"
 """
 OAUTH = OAUTH_PKCE + 'client_secret = "env:SQUARE_CLIENT_SECRET"'
@@ -202,6 +201,7 @@ def _answers(game: Game, square_url: str, xero_url: str) -> Answers:
         ),
         mapping=tuple((role, code, "") for role, code in owner.mapping(game.places).items()),
         meanings=owner.meanings(),
+        receipts=owner.RECEIPTS,
         tax_splits=tuple(
             (place.store, name, tuple(split.items()))
             for place in game.places
@@ -215,32 +215,10 @@ def _answers(game: Game, square_url: str, xero_url: str) -> Answers:
     )
 
 
-Lines = Mapping[tuple[str, str, str], Mapping[str, int]]
-
-
-def meant(truth: dict[str, Any]) -> dict[tuple[str, str, str], dict[str, int]]:
-    """(store, business date, kind) -> signed amount per role."""
-    return {
-        (day["store"], day["business_date"], entry["kind"]): entry["lines"]
-        for day in truth["store_days"]
-        for entry in day["entries"]
-    }
-
-
 def differences(month: Month) -> dict[tuple[str, str, str], dict[str, tuple[int, int]]]:
     """What the books have otherwise than meant: role -> (booked, meant)."""
-    booked, wanted = booked_lines(month.town.entries()), meant(month.game.truth())
-    found: dict[tuple[str, str, str], dict[str, tuple[int, int]]] = {}
-    for key in sorted(booked.keys() | wanted.keys()):
-        ours, theirs = booked.get(key, {}), wanted.get(key, {})
-        wrong = {
-            role: (ours.get(role, 0), theirs.get(role, 0))
-            for role in sorted(ours.keys() | theirs.keys())
-            if ours.get(role, 0) != theirs.get(role, 0)
-        }
-        if wrong:
-            found[key] = wrong
-    return found
+    wanted = demo_truth.meant(month.game.truth())
+    return demo_truth.differences(demo_truth.booked(month.town.entries()), wanted)
 
 
 def assert_every_event_is_accounted_for(month: Month) -> None:

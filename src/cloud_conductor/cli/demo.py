@@ -12,8 +12,10 @@ import click
 if TYPE_CHECKING:
     from cloud_conductor.cli.rehearsal import Plan
 
-SCENARIOS = ("golden", "chain")
+SCENARIOS = ("golden", "chain", "retail")
 YEAR_DAYS = 365
+RETAIL_DAYS = 14
+COUNTRIES = ("AU", "CA", "CL", "GB", "IE", "JP", "US")
 PLANTS = ("D01", "D03", "D04", "D05", "D16")
 
 
@@ -46,7 +48,8 @@ class PlantType(click.ParamType["tuple[str, str, str]"]):
     type=click.Choice(SCENARIOS),
     default="golden",
     show_default=True,
-    help="One store and one worked day, or several stores with seeded sales.",
+    help="One store and one worked day, several stores with seeded sales, or a chain that does all "
+    "that happens in shops.",
 )
 @click.option(
     "--data", type=click.Choice(["completejourney"]), help="A published grocer's baskets."
@@ -54,12 +57,26 @@ class PlantType(click.ParamType["tuple[str, str, str]"]):
 @click.option(
     "--days",
     type=click.IntRange(1, YEAR_DAYS),
-    help="Days to play: of chain 2, of completejourney its whole year.",
+    help="Days to play: of chain 2, of retail 14, of completejourney its whole year.",
 )
 @click.option(
-    "--stores", type=click.IntRange(1, 50), default=3, show_default=True, help="Stores of chain."
+    "--stores",
+    type=click.IntRange(1, 50),
+    default=3,
+    show_default=True,
+    help="Stores of chain and retail.",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The dice of what is sold.")
+@click.option(
+    "--country",
+    type=click.Choice(COUNTRIES),
+    default="US",
+    show_default=True,
+    help="Of retail: its zones, currency, taxes and changes of clocks.",
+)
+@click.option(
+    "--faults", is_flag=True, help="Of retail: both vendors have a bad day, webhooks and answers."
+)
 @click.option(
     "--plant",
     "plants",
@@ -84,6 +101,8 @@ def demo(
     days: int | None,
     stores: int,
     seed: int,
+    country: str,
+    faults: bool,
     plants: tuple[tuple[str, str, str], ...],
     keep: Path | None,
     once: bool,
@@ -101,13 +120,19 @@ def demo(
     if data and source is not ParameterSource.DEFAULT:
         raise click.UsageError("--data plays its own stores: it goes without --scenario")
     if days and not data and scenario == "golden":
-        raise click.UsageError("the golden scenario has its own days; --days goes with chain")
+        raise click.UsageError(
+            "the golden scenario has its own days; --days goes with chain and retail"
+        )
+    if scenario != "retail" and (faults or country != "US"):
+        raise click.UsageError("--country and --faults go with --scenario retail")
     plan = rehearsal.Plan(
         scenario=data or scenario,
         seed=seed,
         stores=stores,
-        days=days or (YEAR_DAYS if data else 2),
+        days=days or (YEAR_DAYS if data else RETAIL_DAYS if scenario == "retail" else 2),
         plants=plants,
+        country=country,
+        misbehaves=faults,
     )
     _check_plants(plan)
     with tempfile.TemporaryDirectory(prefix="conductor-demo-") as throw_away:
@@ -160,8 +185,8 @@ def _check_plants(plan: "Plan") -> None:
     from cloud_conductor.sandbox.scenario.catalogue import chain_stores
 
     is_golden = plan.scenario == "golden"
-    if plan.is_real and plan.plants:
-        raise click.UsageError("--plant goes with golden and chain, not with --data")
+    if plan.plants and (plan.is_real or plan.season):
+        raise click.UsageError("--plant goes with golden and chain: the others plant nothing")
     stores = ["NYC01"] if is_golden else [one.store for one in chain_stores(plan.stores)]
     last_day = plan.first_day + timedelta(days=plan.days - 1)
     for kind, store, day in plan.plants:

@@ -62,6 +62,12 @@ def _parts(outcome: "Outcome", width: int) -> "Iterator[RenderableType]":
         f"[bold]{events['received']}[/] events received = {events['processed']} processed + "
         f"{events['quarantined']} quarantined + {events['deduplicated']} duplicates"
     )
+    for vendor, struck in outcome.report.get("struck", {}).items():
+        if struck:
+            told = ", ".join(
+                f"{number} {name.replace('_', ' ')}" for name, number in struck.items()
+            )
+            yield f"{vendor} misbehaved: {told}"
     kinds = ", ".join(
         f"{number} {kind}" + ("" if state == "posted" else f" {state}")
         for kind, states in outcome.report["entries"].items()
@@ -120,6 +126,11 @@ def _open(outcome: "Outcome") -> Iterator[str]:
         if not found.is_explained:
             where = f"{found.store} {found.business_date}"
             yield f"[red]{found.code}[/] {where}  {escape(found.message)}"
+    truth = outcome.report.get("truth")
+    if truth is not None:
+        equal = truth["entries"] - len(truth["differ"])
+        yield f"{equal} of {truth['entries']} entries are what the stories meant, to the cent"
+        yield from (f"[red]not as meant[/]: {escape(one)}" for one in truth["differ"])
     for plant in outcome.report["planted"]:
         found_it = plant["found_as"] == plant["kind"]
         sign = "[green]found[/]" if found_it else "[bold red]NOT FOUND[/]"

@@ -15,24 +15,27 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
 
-from cloud_conductor.cli import planting
+from cloud_conductor.cli import demo_truth, planting
 from cloud_conductor.cli.init import write
 from cloud_conductor.cli.journals import fields as entry_fields
 from cloud_conductor.cli.output import say
 from cloud_conductor.cli.quarantine import fields as record_fields
 from cloud_conductor.cli.reconcile import fields as levels_of
-from cloud_conductor.domain.errors import Transient
+from cloud_conductor.domain.errors import Transient, VendorRefused
 from cloud_conductor.pipelines import reconcile as comparing
+from cloud_conductor.sandbox.scenario.retail.play import Season
 from cloud_conductor.wiring.template import Answers
 
 START_S_MAX = 180.0
 PLAY_S_MAX = 3_600.0
 POLL_S = 0.1
+OWNERS = ("mapping", "meanings", "receipts")
+TRIES_MAX = 8
 APPROVER = "demo-approver"
 SQUARE_TOKEN = "sandbox-square-token"  # noqa: S105 - the simulator's printed default
 XERO_CLIENT, XERO_SECRET = "sandbox-xero-client", "sandbox-xero-secret"
@@ -45,15 +48,27 @@ SECRETS = {
     "XERO_CLIENT_SECRET": XERO_SECRET,
 }
 LAST_DAY_MARGIN = timedelta(days=2)
+T = TypeVar("T")
 
 
 class Plan(msgspec.Struct, frozen=True):
+    """What to play. country, misbehaves: of retail; vendors have a bad day all along."""
+
     scenario: str
     seed: int
     stores: int
     days: int
     plants: tuple[tuple[str, str, str], ...] = ()
     is_listed: bool = False  # read from the vendor's lists however few the days are
+    country: str = "US"
+    misbehaves: bool = False
+
+    @property
+    def season(self) -> Season | None:
+        """Of a seeded chain, which ends some days after the last sale: its stories go on."""
+        if self.scenario != "retail":
+            return None
+        return Season(self.country, self.seed, self.stores, self.days)
 
     @property
     def is_real(self) -> bool:
@@ -70,6 +85,8 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def first_day(self) -> date:
+        if self.season is not None:
+            return self.season.first
         return date(2017, 1, 1) if self.is_real else date(2026, 11, 20)
 
     @property
@@ -85,6 +102,8 @@ class Plan(msgspec.Struct, frozen=True):
         What was sold after the processor's last cut is still in transit then (R-7.3), as no later
         payout is played.
         """
+        if self.season is not None:
+            return self.season.stops[-1].isoformat()
         after = self.last_day + timedelta(days=1) + LAST_DAY_MARGIN
         return f"{after.isoformat()}T12:00:00+00:00"
 
@@ -101,7 +120,7 @@ class Outcome(msgspec.Struct, frozen=True):
     @property
     def is_proven(self) -> bool:
         """Every connected level is green, or what is open was planted and found as planted."""
-        if self.report["unexplained_minor"]:
+        if self.report["unexplained_minor"] or self.report.get("truth", {}).get("differ"):
             return False
         if any(one["found_as"] != one["kind"] for one in self.report["planted"]):
             return False
@@ -128,6 +147,8 @@ class Stage:
             "plants": [{"kind": k, "store": s, "day": d} for k, s, d in plan.plants],
             "time_scale": plan.time_scale,
             "shelf": str(folder / "seller") if plan.is_year else "",
+            "country": plan.country,
+            "misbehaves": plan.misbehaves,
         }
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "cloud_conductor.sandbox.stage", json.dumps(told)],
@@ -139,6 +160,8 @@ class Stage:
         self.square: str = ready["square"]
         self.xero: str = ready["xero"]
         self.stores: list[dict[str, Any]] = ready["stores"]
+        self.owner: dict[str, Any] = {name: ready[name] for name in OWNERS}
+        self.struck: dict[str, dict[str, int]] = {}
 
     def play(self) -> int:
         """Play the scenario; gives the number of calls it made."""
@@ -146,8 +169,9 @@ class Stage:
         return int(self._until("played")["calls"])
 
     def dump(self) -> None:
+        """Write what both vendors hold, and know what struck them (`struck`)."""
         self._say("dump")
-        self._until("dumped")
+        self.struck = self._until("dumped")["struck"]
 
     def stop(self) -> None:
         if self._process.poll() is None:
@@ -219,15 +243,17 @@ def _perform(
         say("playing the sales; every one is sent as a signed webhook")
         stage.play()
         _wait_delivered(stage)
+    tries = TRIES_MAX if plan.misbehaves else 1
     with open_house(str(path)) as house:
         with _timed(timings, "close"):
             say("sweeping what webhooks do not tell, closing the business days")
-            errands.close_due(house)  # some dates the scheduler may have closed by itself
+            # Some dates the scheduler may have closed by itself.
+            _insist(lambda: errands.close_due(house), tries)
             dates = close.closed_dates(house.close_deps, since=date.min)
         with _timed(timings, "post"):
             approved = flow.approve(house.books_deps, f"user:{APPROVER}", reason="demo")
             say(f"a second person approved {len(approved)} entries; posting to the ledger")
-            errands.post(house)
+            _insist(lambda: errands.post(house), tries)
         planted = [one for one in plan.plants if one[0] != "D16"]
         if planted:
             with planting.Ledger(stage.xero, XERO_CLIENT, XERO_SECRET) as ledger:
@@ -235,16 +261,28 @@ def _perform(
                     ledger.plant(kind, store, day)
         with _timed(timings, "reconcile"):
             say("comparing six levels")
-            outcome = comparing.reconcile(house.close_deps, dates)
-        close.catch_up(house.close_deps)
+            outcome = _insist(lambda: comparing.reconcile(house.close_deps, dates), tries)
+        _insist(lambda: close.catch_up(house.close_deps), tries)
         stage.dump()
         truth = json.loads((folder / "truth.json").read_text())
         entries, records = _collect(house)
         (folder / "books.json").write_bytes(msgspec.json.encode(entries))
         (folder / "quarantine.json").write_bytes(msgspec.json.encode(records))
-        report = _report(house, plan, outcome, entries)
+        report = _report(house, plan, outcome, entries) | _held_against(
+            plan, stage, outcome, truth, entries
+        )
         (folder / "demo.json").write_bytes(msgspec.json.encode(report))
     return Outcome(report, truth, outcome, entries, timings)
+
+
+def _insist(run: Callable[[], T], tries: int) -> T:
+    """Do what a vendor on a bad day refused once more, as the scheduler does."""
+    for _ in range(tries - 1):
+        try:
+            return run()
+        except (VendorRefused, Transient):
+            continue
+    return run()
 
 
 def _report(
@@ -276,6 +314,32 @@ def _report(
         "levels": levels,
         "unexplained_minor": outcome.unexplained_minor,
         "planted": [_found(one, outcome) for one in plan.plants],
+    }
+
+
+def _held_against(
+    plan: Plan,
+    stage: Stage,
+    outcome: comparing.Reconciliation,
+    truth: Mapping[str, Any],
+    entries: list[dict[str, Any]],
+) -> dict[str, Any]:
+    """Of a seeded chain: its entries against its truth, what its stories made, what struck."""
+    if plan.season is None:
+        return {}
+    wanted = demo_truth.meant(truth)
+    differ = demo_truth.differences(demo_truth.booked(entries), wanted)
+    made = sorted({(code, store, day) for code, store, day in truth["breaks"]})
+    return {
+        "country": plan.country,
+        "planted": [_found(one, outcome) for one in made],
+        "truth": {
+            "store_days": len(truth["store_days"]),
+            "entries": len(wanted),
+            "flows": truth["flows"],
+            "differ": [" ".join(one) for one in differ],
+        },
+        "struck": stage.struck,
     }
 
 
@@ -330,7 +394,6 @@ def configure(plan: Plan, folder: Path, stage: Stage) -> Path:
         port=_free_port(),
         clock_start=plan.clock_start,
         places=(),
-        mapping=(),
         cutoffs=tuple((one["store"], one["cutoff"]) for one in stage.stores),
         tax_splits=tuple(
             (one["store"], tax, tuple(parts.items()))
@@ -341,6 +404,9 @@ def configure(plan: Plan, folder: Path, stage: Stage) -> Path:
         calls_per_minute=int(60 * plan.time_scale),
         start_at=plan.first_day.isoformat() + "T00:00:00+00:00" if plan.is_year else "",
         only=tuple(one["location_id"] for one in stage.stores),
+        mapping=tuple((role, code, "") for role, code in stage.owner["mapping"].items()),
+        meanings=tuple((*what, tuple(names)) for *what, names in stage.owner["meanings"]),
+        receipts=stage.owner["receipts"],
     )
     return write(folder, answers)
 

@@ -9,7 +9,7 @@ One JSON object a line on stdout; one word a line on stdin:
 | {"event": "ready", "square", "xero", "stores": ...}  | `go`: the stores are open, sales may begin |
 | {"event": "progress", "calls": N}                    | nothing                                 |
 | {"event": "played", "calls": N}                      | `dump`: writes square.json and xero.json |
-| {"event": "dumped"}                                  | `quit`, or the end of stdin             |
+| {"event": "dumped", "struck"}                        | `quit`, or the end of stdin             |
 
 truth.json is written when the scenario has been played: what was meant, not what anybody computed.
 """
@@ -32,13 +32,19 @@ from cloud_conductor.sandbox import http, xero
 from cloud_conductor.sandbox.clock import SandboxClock
 from cloud_conductor.sandbox.scenario import chain, golden, grocer
 from cloud_conductor.sandbox.scenario.catalogue import chain_stores
+from cloud_conductor.sandbox.scenario.retail import book, owner, weather
+from cloud_conductor.sandbox.scenario.retail import play as retail
+from cloud_conductor.sandbox.scenario.retail.places import Place, stores_of
 from cloud_conductor.sandbox.scenario.till import Call
 from cloud_conductor.sandbox.square import DEFAULT_TOKEN, Seller, Settings, simulator
 from cloud_conductor.sandbox.square.shelf import Shelf, ShelvedSeller
 from cloud_conductor.sandbox.till import Crowd, Panel
 
 Json = dict[str, Any]
-SETTING_UP = ("/v2/locations", "/v2/catalog", "/v2/loyalty/programs", "/sandbox/clock")
+SETTING_UP = (
+    "/v2/locations", "/v2/catalog", "/v2/customers", "/v2/loyalty", "/sandbox/loyalty",
+    "/sandbox/clock",
+)  # fmt: skip
 PROGRESS_CALLS = 200
 TRUTH = "truth.json"
 
@@ -47,6 +53,7 @@ TRUTH = "truth.json"
 class Plan:
     """What to play. plants: {"kind", "store", "day"} each; only D16 is planted in the POS.
 
+    country, misbehaves: of retail; both vendors have a bad day all along (scenario.retail.weather).
     shelf: a folder for what a grocer's finished days leave (sandbox.square.shelf). The sales are
     made before the stage is ready, and a folder that is complete is taken as it is.
     """
@@ -61,6 +68,8 @@ class Plan:
     time_scale: float = 60.0
     lose_replies: float = 0.0
     shelf: Path | None = None
+    country: str = "US"
+    misbehaves: bool = False
 
     @classmethod
     def read(cls, text: str) -> "Plan":
@@ -73,8 +82,19 @@ class Plan:
         )
         return cls(**given)
 
+    @property
+    def season(self) -> retail.Season:
+        return retail.Season(self.country, self.seed, self.stores, self.days)
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Stores of retail; none of the others."""
+        return stores_of(self.season.place, self.stores) if self.scenario == "retail" else ()
+
     def tax_splits(self) -> dict[str, Json]:
         """Store -> tax name -> statutory parts: what an owner knows and the POS does not say."""
+        if self.scenario == "retail":
+            return {place.store: retail.tax_splits(place) for place in self.places}
         if self.scenario == "golden":
             return {"NYC01": {golden.TAX: dict(golden.SPLIT)}}
         if self.scenario == "completejourney":
@@ -84,6 +104,8 @@ class Plan:
         }
 
     def cutoffs(self) -> dict[str, str]:
+        if self.scenario == "retail":
+            return {one.store: one.cutoff.isoformat(timespec="minutes") for one in self.places}
         if self.scenario == "golden":
             return {"NYC01": golden.CUTOFF}
         if self.scenario == "completejourney":
@@ -92,6 +114,22 @@ class Plan:
             plan.store: plan.cutoff.isoformat(timespec="minutes")
             for plan in chain_stores(self.stores)
         }
+
+    def told_by_owner(self) -> Json:
+        """What belongs into the product's configuration and no vendor says."""
+        if not self.places:
+            return {"mapping": {}, "meanings": [], "receipts": ""}
+        return {
+            "mapping": owner.mapping(self.places),
+            "meanings": owner.meanings(),
+            "receipts": owner.RECEIPTS,
+        }
+
+    def bank_lines(self, truth: Json) -> list[Json]:
+        """What the bank's statement says by the end."""
+        if self.scenario == "retail":
+            return book.bank_lines(truth, self.season.place.text)
+        return bank_lines(truth)
 
     def play(
         self,
@@ -103,6 +141,8 @@ class Plan:
             return golden.play(square, set_clock)
         if self.scenario == "completejourney":
             return grocer.play(square, set_clock, days=self.days, day_over=day_over)
+        if self.scenario == "retail":
+            return retail.play(square, set_clock, self.season)
         return chain.play(
             square,
             set_clock,
@@ -204,7 +244,7 @@ def bank_lines(truth: Mapping[str, Any]) -> list[Json]:
 def open_seller(plan: Plan) -> Seller:
     """The seller of a plan; one with a shelf has sold everything already."""
     clock = SandboxClock(scale=0)
-    settings = Settings(seed=plan.seed)
+    settings = Settings(seed=plan.seed, country=plan.country)
     if plan.shelf is None:
         return Seller(settings, clock=clock)
     seller = ShelvedSeller(settings, clock=clock, shelf=Shelf(plan.shelf))
@@ -237,7 +277,16 @@ def main(plan: Plan) -> None:
     plan.folder.mkdir(parents=True, exist_ok=True)
     seller = open_seller(plan)
     stage = Stage(plan, seller)
-    books = xero.build(seed=plan.seed, time_scale=plan.time_scale, lose_replies=plan.lose_replies)
+    books = xero.build(
+        seed=plan.seed,
+        time_scale=plan.time_scale,
+        lose_replies=plan.lose_replies,
+        currency=plan.season.place.currency,
+    )
+    faults = {"square": seller.state.faults, "xero": books.faults}
+    if plan.misbehaves:
+        faults["square"].plan({**weather.SQUARE, **weather.WEBHOOKS})
+        faults["xero"].plan(dict(weather.XERO))
     panel = Panel(seller.state.faults, books.faults, Crowd(seller.call, seed=plan.seed))
     app = simulator(seller, token=DEFAULT_TOKEN, panel=panel)
     with http.start(app) as square, xero.start(books) as ledger:
@@ -246,7 +295,13 @@ def main(plan: Plan) -> None:
         stage.ready.wait()
         if stage.failure is not None:
             raise stage.failure
-        tell("ready", square=square.url, xero=ledger.url, stores=stage.stores())
+        tell(
+            "ready",
+            square=square.url,
+            xero=ledger.url,
+            stores=stage.stores(),
+            **plan.told_by_owner(),
+        )
         for line in sys.stdin:
             word = line.strip()
             if word == "go":
@@ -256,12 +311,14 @@ def main(plan: Plan) -> None:
                     raise stage.failure
                 (plan.folder / TRUTH).write_bytes(msgspec.json.encode(stage.truth))
                 httpx.post(
-                    f"{ledger.url}/sandbox/bank-lines", json=bank_lines(stage.truth), timeout=120
+                    f"{ledger.url}/sandbox/bank-lines",
+                    json=plan.bank_lines(stage.truth),
+                    timeout=120,
                 ).raise_for_status()
                 tell("played", calls=stage.calls)
             elif word == "dump":
                 _dump(plan, square.url, ledger.url)
-                tell("dumped")
+                tell("dumped", struck={name: one.struck for name, one in faults.items()})
             elif word == "quit":
                 break
 

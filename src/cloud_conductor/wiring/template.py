@@ -40,6 +40,7 @@ class Answers(msgspec.Struct, frozen=True):
     cutoffs: tuple[tuple[str, str], ...] = ()  # store, cut-off where it differs
     only: tuple[str, ...] = ()  # location ids to take; empty: all
     start_at: str = ""  # when the first sweep begins; empty: at the beginning
+    receipts: str = ""  # pattern of receipt numbers; empty: gaps are not looked for
     # of lines, discounts ...: (what, meaning, patterns of names at the till)
     meanings: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
 
@@ -148,6 +149,7 @@ path = "lake"
 
 def _connections(answers: Answers) -> str:
     start = f"start_at = {_quoted(answers.start_at)}\n" if answers.start_at else ""
+    receipts = f"receipts = '{answers.receipts}'\n" if answers.receipts else ""
     return f"""[sources.square]
 vendor = "square"
 base_url = {_quoted(answers.square_url)}
@@ -156,7 +158,7 @@ token = {_quoted(answers.square_token)}
 notification_url = {_quoted(answers.notification_url)}
 # "state:" keeps the key of the subscription that `conductor up` makes; or a reference.
 signature_key = "state:"
-{start}{_meanings(answers)}
+{start}{receipts}{_meanings(answers)}
 [ledger]
 vendor = "xero"
 base_url = {_quoted(answers.xero_url)}

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from cloud_conductor.sandbox.scenario.retail.places import Place
 
+RECEIPTS = "(?P<register>[A-Z0-9]+)-(?P<number>[0-9]+)"
+"""How receipt numbers read."""
 DEPARTMENTS = ("apparel", "home", "grocery", "cafe", "other")
 ACCOUNTS: Mapping[str, str] = {
     "bank": "090",
