@@ -124,6 +124,23 @@ def payout_entry(name: str = "poe_1", payout_id: str = "po_1", amount: int = 900
     }
 
 
+def dispute(name: str = "D1", amount: int = 1000, **more: Any) -> Json:
+    """Just opened; `reported_at` is a date at midnight UTC, as Square has it."""
+    return {
+        "id": name,
+        "location_id": "L1",
+        "state": "EVIDENCE_REQUIRED",
+        "reason": "NO_KNOWLEDGE",
+        "amount_money": money(amount),
+        "disputed_payment": {"payment_id": "PO1"},
+        "created_at": NOON,
+        "updated_at": NOON,
+        "reported_at": "2026-11-21T00:00:00.000Z",
+        "due_at": "2026-12-05T00:00:00.000Z",
+        "version": 1,
+    } | more
+
+
 def shift(name: str = "S1", **more: Any) -> Json:
     return {
         "id": name,

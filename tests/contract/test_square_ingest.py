@@ -131,6 +131,31 @@ def test_a_sweep_brings_every_object_the_seller_holds(house: House) -> None:
     assert {event.merchant_id for event in house.events()} == {house.seller.state.merchant_id}
 
 
+def test_disputes_are_swept_page_by_page_by_when_they_changed(house: House) -> None:
+    house.play()
+    paid = [
+        one["id"]
+        for one in house.seller.call("GET", "/sandbox/dump")["payments"]
+        if one["source_type"] == "CARD"
+        and one["status"] == "COMPLETED"
+        and one["total_money"]["amount"]
+    ]
+    for payment_id in paid:
+        house.seller.call("POST", "/sandbox/disputes", {"payment_id": payment_id})
+    house.fault(small_pages={"probability": 1, "path": "/v2/disputes"})
+    run_sweep(house.deps, "square", "dispute", house.now)
+    held = house.seller.call("GET", "/sandbox/dump")["disputes"]
+    assert house.ids("dispute") == sorted(one["id"] for one in held)
+    assert len(held) > 3
+    last = held[-1]
+    for _ in range(2):
+        house.seller.state.clock.set(house.now + timedelta(days=1))
+        run_sweep(house.deps, "square", "dispute", house.now)
+    house.seller.call("POST", f"/v2/disputes/{last['id']}/accept", {})
+    again = run_sweep(house.deps, "square", "dispute", house.now)
+    assert (again.objects, again.new) == (1, 1)
+
+
 def test_every_body_is_a_slice_of_what_square_sent(house: House) -> None:
     house.play()
     run_sweeps(house.deps, house.now)

@@ -93,8 +93,8 @@ def notices(place: str) -> dict[str, tuple[bytes, str, str]]:
         "ev-place": (payment("ev-place", "LNOWHERE"), "unknown_store", f"{AT}/location_id"),
         "ev-tender": (payment("ev-tender", place, source_type="SHELLS"), "unknown_tender",
                       f"{AT}/source_type"),
-        "ev-kind": (hook("ev-kind", "dispute.created", "dispute", {"id": "D1"}), "unknown_kind",
-                    "/type"),
+        "ev-kind": (hook("ev-kind", "bank_account.verified", "bank_account", {"id": "B1"}),
+                    "unknown_kind", "/type"),
         "ev-bare": (b'{"event_id": "ev-bare", "type": "payment.updated"}', "contract", ""),
     }  # fmt: skip
 

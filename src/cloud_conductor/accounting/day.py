@@ -47,8 +47,8 @@ def next_state(
     """Where a day stands at `now`; never behind `state`.
 
     interval: the day in UTC, half-open (R-2.2). control: None until the source was asked after the
-    day's end. has_other_facts: shifts, payouts or refunds make a day without sales one with
-    entries. posted: every entry of the day is posted. locked: the ledger refuses its date.
+    day's end. has_other_facts: shifts, payouts, disputes or refunds make a day without sales one
+    with entries. posted: every entry of the day is posted. locked: the ledger refuses its date.
     """
     return max(
         state,

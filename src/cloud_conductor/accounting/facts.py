@@ -28,6 +28,7 @@ FACTS_OF: Mapping[EntryKind, tuple[str, ...]] = {
     "CASH": ("cash_shifts", "cash_events"),
     "DEPOSIT": ("cash_shifts",),
     "PAYOUT": ("payouts", "payout_entries"),
+    "DISPUTE": ("disputes",),
 }
 """Tables whose versions decide an entry. Children of a sale carry the sale's own version."""
 
@@ -67,6 +68,7 @@ class DayFacts:
     tenders: pa.Table
     payouts: pa.Table
     payout_entries: pa.Table
+    disputes: pa.Table
     cash_shifts: pa.Table
     cash_events: pa.Table
     gift_card_activities: pa.Table

@@ -155,6 +155,24 @@ def cost_legs(facts: DayFacts) -> pa.Table:
     return pa.concat_tables([cost, stock])
 
 
+def dispute_legs(facts: DayFacts) -> pa.Table:
+    """Legs of DISPUTE: what was held back is lost with the dispute (R-7.5).
+
+    No money moves then: payout entries held it back when the dispute was opened, and give it back
+    when it is won.
+    """
+    lost = only(facts.disputes, "state", ("lost",))
+    lost = lost.append_column("sale_id", pa.nulls(lost.num_rows, pa.string()))
+    fact = ("disputes", "dispute_id")
+    loss, held = lost["amount_minor"], pc.negate(lost["amount_minor"])
+    return pa.concat_tables(
+        [
+            _legs(lost, role="chargeback_loss", amount=loss, fact=fact),
+            _legs(lost, role="dispute_receivable", amount=held, fact=fact),
+        ]
+    )
+
+
 def lines_without_cost(facts: DayFacts) -> pa.Table:
     """Merchandise lines whose catalogue cost is not known: their COGS waits (R-11.4)."""
     lines = only(facts.closed_lines, "line_kind", ("merchandise",))

@@ -40,6 +40,7 @@ VERSIONED = {
     "order": ("sales",),
     "payment": ("tenders", "payment"),
     "refund": ("tenders", "refund"),
+    "dispute": ("disputes",),
 }
 """Kind of object -> the table that keeps its versions, and what stands before its id there."""
 

@@ -1,4 +1,4 @@
-"""Which version of a sale or tender wins, and what a change of its business date needs.
+"""Which version of a sale, tender or dispute wins, and what a change of its business date needs.
 
 A fold over events in log order: what an event does depends on the events before it and on nothing
 else, so any batching, and any re-run of a prefix, writes the same rows (INV-14).
@@ -26,7 +26,11 @@ _OBSERVED = {  # column: type whose Python values are cheapest
     "log_seq": pa.int64(),
     "received_at": pa.int64(),
 }
-OBJECT_KEYS = {"sales": ("sale_id",), "tenders": ("event", "tender_id")}
+OBJECT_KEYS = {
+    "sales": ("sale_id",),
+    "tenders": ("event", "tender_id"),
+    "disputes": ("dispute_id",),
+}
 """Tables whose objects change versions and dates, and the columns that name the object."""
 
 
@@ -74,7 +78,7 @@ class Fold:
 
 
 def observed_in(tables: Mapping[str, pa.Table]) -> list[Observed]:
-    """Every version of a sale or tender in decoded tables.
+    """Every version of a sale, tender or dispute in decoded tables.
 
     One Python object per version: the fold is sequential by nature, and lines are not looked at.
     """

@@ -8,8 +8,10 @@ from typing import Literal
 
 import msgspec
 
-EntryKind = Literal["SALES", "CASH", "DEPOSIT", "FEES", "COGS", "PAYOUT"]
-KIND_ORDER: tuple[EntryKind, ...] = ("SALES", "FEES", "COGS", "CASH", "DEPOSIT", "PAYOUT")
+EntryKind = Literal["SALES", "CASH", "DEPOSIT", "FEES", "COGS", "PAYOUT", "DISPUTE"]
+KIND_ORDER: tuple[EntryKind, ...] = (
+    "SALES", "FEES", "COGS", "CASH", "DEPOSIT", "PAYOUT", "DISPUTE",
+)  # fmt: skip
 POSTING_NAMESPACE = uuid.UUID("9f0b4b0e-6f0e-5b7e-9a53-6b1f7c1f2d11")
 _NAMESPACE = POSTING_NAMESPACE.bytes
 _UUID_KEPT = (1 << 128) - 1 - (0xF000 << 64) - (0xC000 << 48)

@@ -172,6 +172,20 @@ PAYOUT_ENTRIES = _table(
     ("tender_id", pa.string()),  # the payment or refund it settles, when it names one
     ("effective_at", INSTANT),
 )
+# One row per dispute of a card payment, whose amount moves in payouts; only its outcome is told here
+# . Business date of its outcome, until then of its opening. state: inquiry | open | won |
+# lost (also accepted) | closed (an inquiry that came to nothing) | moved.
+DISPUTES = _table(
+    ("dispute_id", pa.string()),
+    ("state", pa.string()),
+    ("currency", pa.string()),
+    ("amount_minor", MONEY),
+    ("reason", pa.string()),
+    ("tender_id", pa.string()),  # the payment in dispute
+    ("opened_at", INSTANT),
+    ("due_at", INSTANT),
+    ("decided_at", INSTANT),
+)
 # One row per drawer shift; business date of its opening. expected per §8 is recomputed, and kept.
 CASH_SHIFTS = _table(
     ("shift_id", pa.string()),
@@ -190,7 +204,8 @@ CASH_SHIFTS = _table(
 CASH_EVENTS = _table(
     ("event_id", pa.string()),
     ("shift_id", pa.string()),
-    ("event_type", pa.string()),  # no_sale | cash_payment | cash_refund | paid_in | paid_out | ...
+    # no_sale | cash_payment | cash_refund | paid_in | paid_out | drop | float_raised | ...
+    ("event_type", pa.string()),
     ("currency", pa.string()),
     ("amount_minor", MONEY),
     ("description", pa.string()),
@@ -233,6 +248,7 @@ TABLES: dict[str, pa.Schema] = {
     "tenders": TENDERS,
     "payouts": PAYOUTS,
     "payout_entries": PAYOUT_ENTRIES,
+    "disputes": DISPUTES,
     "cash_shifts": CASH_SHIFTS,
     "cash_events": CASH_EVENTS,
     "gift_card_activities": GIFT_CARD_ACTIVITIES,
@@ -251,6 +267,7 @@ KEYS: dict[str, tuple[str, ...]] = {
     "tenders": ("source", "merchant_id", "event", "tender_id"),
     "payouts": ("source", "merchant_id", "payout_id"),
     "payout_entries": ("source", "merchant_id", "payout_id", "entry_id"),
+    "disputes": ("source", "merchant_id", "dispute_id"),
     "cash_shifts": ("source", "merchant_id", "shift_id"),
     "cash_events": ("source", "merchant_id", "shift_id", "event_id"),
     "gift_card_activities": ("source", "merchant_id", "activity_id"),

@@ -22,7 +22,7 @@ from cloud_conductor.state.accounting import DayRow
 Listing = Mapping[str, Mapping[date, Sequence[Listed]] | None]
 """Store -> business date -> what the source lists; None for a store that could not be asked."""
 
-_OTHER_FACTS = ("tenders", "payouts", "cash_shifts")
+_OTHER_FACTS = ("tenders", "payouts", "disputes", "cash_shifts")
 _NOTHING = journal.DayEntries((), (), {})
 
 

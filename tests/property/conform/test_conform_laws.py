@@ -21,6 +21,7 @@ from cloud_conductor.sandbox.square.seller import Seller
 from conform_events import House, event, events_of, golden_day, store, stores_of
 from square_payloads import (
     category,
+    dispute,
     hook,
     item,
     line,
@@ -71,6 +72,11 @@ def knotted() -> tuple[NewEvent, ...]:
         ("payout_entry", payout_entry()),
         ("payout_entry", payout_entry("poe_2")),
         ("payout_entry", payout_entry("poe_3", payout_id="po_never")),
+        ("dispute", dispute()),
+        ("dispute", dispute(state="LOST", updated_at="2026-11-23T17:00:00Z", version=2)),
+        ("dispute", dispute(state="WON", updated_at="2026-11-24T17:00:00Z", version=3)),
+        ("dispute", dispute("D2")),
+        ("dispute", dispute("D2", state="ACCEPTED", updated_at="2026-11-22T17:00:00Z")),
         ("cash_shift", shift(state="OPEN", updated_at="2026-11-21T14:00:00Z")),
         ("cash_shift", shift()),
         ("cash_event", drawer | {"id": "E1"}),
@@ -98,7 +104,14 @@ def conformed(events: list[NewEvent], cuts: list[int], batch: int) -> tuple[Any,
             (table, day): house.lake.read(table, [day]).drop_columns(
                 ["log_seq", "raw_sha256", "received_at"]
             )
-            for table in ("sales", "sale_lines", "tenders", "payout_entries", "cash_events")
+            for table in (
+                "sales",
+                "sale_lines",
+                "tenders",
+                "payout_entries",
+                "disputes",
+                "cash_events",
+            )
             for day in DAYS
         }
 

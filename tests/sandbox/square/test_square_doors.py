@@ -100,6 +100,16 @@ def test_a_dispute_holds_its_amount_back_until_it_is_won_r_7_5(shop, outcome, le
         shop.write(f"/sandbox/disputes/{found['id']}/resolve", {"state": "WON"})
 
 
+def test_an_accepted_dispute_is_decided_and_moves_no_money_r_7_5(shop):
+    payment = shop.pay(shop.order())
+    found = shop.write("/sandbox/disputes", {"payment_id": payment["id"]})["dispute"]
+    accepted = shop.write(f"/v2/disputes/{found['id']}/accept", {})["dispute"]
+    assert (accepted["state"], accepted["version"]) == ("ACCEPTED", 2)
+    assert [one["type"] for one in shop.dump("balance_entries")] == ["CHARGE", "OPEN_DISPUTE"]
+    with pytest.raises(SquareError, match="ACCEPTED"):
+        shop.write(f"/v2/disputes/{found['id']}/accept", {})
+
+
 def test_an_instant_payout_takes_everything_and_costs_an_entry_of_its_own_r_7_4(shop):
     shop.pay(shop.order())
     sent = shop.write("/sandbox/payouts", {"location_id": shop.place, "instant": True})

@@ -7,7 +7,7 @@ import pytest
 from openapi_core.exceptions import OpenAPIError
 from square import Square
 from square.core.api_error import ApiError
-from square_conformance import Conformance
+from square_conformance import Conformance, event_problems
 
 
 def key() -> str:
@@ -264,6 +264,29 @@ def test_payouts_and_their_entries(sdk, shop, http):
     assert sum(one.net_amount_money.amount for one in entries) == payout.amount_money.amount
     again = http.post("/sandbox/payouts", json={"location_id": shop["location"]})
     assert again.status_code == 400
+
+
+def test_disputes_and_their_outcomes(sdk, shop, http):
+    opened = []
+    for _ in range(3):
+        _, payment = sell(sdk, shop, "tea")
+        body = {"payment_id": payment.id}
+        opened.append(http.post("/sandbox/disputes", json=body).json()["dispute"])
+    won, lost, accepted = (one["id"] for one in opened)
+    for name, outcome in ((won, "WON"), (lost, "LOST")):
+        http.post(f"/sandbox/disputes/{name}/resolve", json={"state": outcome})
+    assert sdk.disputes.accept(accepted).dispute.state == "ACCEPTED"
+    states = {one.id: one.state for one in sdk.disputes.list(location_id=shop["location"])}
+    assert states == {won: "WON", lost: "LOST", accepted: "ACCEPTED"}
+    assert [one.id for one in sdk.disputes.list(states="LOST")] == [lost]
+    kept = sdk.disputes.get(lost).dispute
+    assert (kept.version, kept.disputed_payment.payment_id) == (
+        2,
+        opened[1]["disputed_payment"]["payment_id"],
+    )
+    events = [one for one in http.get("/sandbox/dump").json()["events"] if "dispute" in one["type"]]
+    assert len(events) == 6
+    assert [problem for event in events for problem in event_problems(event)] == []
 
 
 def test_cash_drawer_counts_cash_and_paid_outs(sdk, shop, http):

@@ -19,6 +19,8 @@ KEPT = timedelta(days=28)
 EVENT_TYPES = (
     "catalog.version.updated",
     "customer.created",
+    "dispute.created",
+    "dispute.state.updated",
     "gift_card.activity.created",
     "gift_card.created",
     "inventory.count.updated",

@@ -158,7 +158,7 @@ class State:
         """Write down one webhook event and queue it for every subscription that wants it.
 
         data: the event's `data` member; encoded at once, so later changes do not reach it.
-        location_id: where it happened; only payout and location events say so in their body.
+        location_id: where it happened; only payout, dispute and location events say so in their body.
         """
         event: Json = {
             "merchant_id": self.merchant_id,
@@ -205,4 +205,4 @@ class State:
 
 
 def _tells_place(kind: str) -> bool:
-    return kind.startswith(("payout.", "location."))
+    return kind.startswith(("payout.", "location.", "dispute."))

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from cloud_conductor.accounting import flow
 from cloud_conductor.domain.errors import Conflict, Transient
+from cloud_conductor.domain.journal import EntryKind
 from cloud_conductor.serve import vendors
 from cloud_conductor.serve.desk import Ask
 from cloud_conductor.serve.rest.endpoint import (
@@ -35,14 +36,13 @@ from cloud_conductor.state.screens import Within
 State = Literal[
     "draft", "approved", "pending", "sending", "posted", "blocked", "rejected", "dead", "void"
 ]
-Kind = Literal["SALES", "CASH", "DEPOSIT", "FEES", "COGS", "PAYOUT"]
 Keys = Annotated[list[Identity], Meta(min_length=1, max_length=1_000)]
 HISTORY_MAX = 100
 
 
 class Chosen(SpanPage, frozen=True, kw_only=True):
     state: list[State] = msgspec.field(default_factory=list)
-    kind: list[Kind] = msgspec.field(default_factory=list)
+    kind: list[EntryKind] = msgspec.field(default_factory=list)
 
 
 class OneEntry(Params, frozen=True):

@@ -1,12 +1,12 @@
 """The connection to Square: fetch what thin events name, sweep what changed, list for control.
 
 Docs (read 2026-11, API version 2025-08-20): "Orders API", "Search for Orders", "List Payments",
-"List Payment Refunds", "Payouts API", "Cash Drawer Shifts API", "Gift Card Activities API",
-"Search Catalog Objects", "Webhook Subscriptions API".
+"List Payment Refunds", "Payouts API", "List Disputes", "Cash Drawer Shifts API", "Gift Card
+Activities API", "Search Catalog Objects", "Webhook Subscriptions API".
 
 Orders, payments and refunds are swept by their `updated_at`. Payouts and cash drawer shifts can
 only be listed by when they began, so the list reaches further back and is filtered by what their
-own `updated_at` says.
+own `updated_at` says; so are disputes, of which there is only a list of all.
 """
 
 import uuid
@@ -33,7 +33,14 @@ from cloud_conductor.adapters.pos.square.objects import (
     page_of,
     rfc3339,
 )
-from cloud_conductor.adapters.pos.square.paging import Query, Question, read_pages
+from cloud_conductor.adapters.pos.square.paging import (
+    ROWS_PER_PAGE,
+    Query,
+    Question,
+    begun_within,
+    changed_within,
+    read_pages,
+)
 from cloud_conductor.domain.errors import VendorUnavailable
 from cloud_conductor.domain.events import Event, NewEvent
 from cloud_conductor.ports.clock import Clock
@@ -43,11 +50,9 @@ API_VERSION = "2025-08-20"
 IDS_PER_CALL_MAX = 100
 LOCATIONS_PER_SEARCH_MAX = 10
 ORDERS_PER_PAGE = 500
-ROWS_PER_PAGE = 100
 CATALOG_PER_PAGE = 1_000
 SHIFT_OPEN_MAX = timedelta(days=7)  # a drawer shift still changing this long after it opened
 PAYOUT_SETTLES_MAX = timedelta(days=14)  # a payout still changing this long after it was made
-PAYMENT_CHANGES_MAX = timedelta(days=366)  # payments can be refunded for a year
 CATALOG_TYPES = ("ITEM", "CATEGORY", "TAX")
 EVENT_TYPES = (
     "order.created",
@@ -58,6 +63,8 @@ EVENT_TYPES = (
     "refund.updated",
     "payout.sent",
     "payout.paid",
+    "dispute.created",
+    "dispute.state.updated",
     "gift_card.activity.created",
     "catalog.version.updated",
 )
@@ -112,6 +119,7 @@ class Square:
         "refund",
         "gift_card_activity",
         "payout",
+        "dispute",
         "cash_shift",
     )
     STANDING_KINDS: ClassVar[tuple[str, ...]] = ("catalog",)
@@ -166,6 +174,7 @@ class Square:
             "refund": self._sweep_refunds,
             "gift_card_activity": self._sweep_gift_cards,
             "payout": self._sweep_payouts,
+            "dispute": self._sweep_disputes,
             "cash_shift": self._sweep_shifts,
         }
         return sweeps[kind](since, until)
@@ -270,7 +279,7 @@ class Square:
 
     def _sweep_payments(self, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
         def read(place: str) -> list[list[NewEvent]]:
-            query = {**_changed(since, until), "location_id": place}
+            query = {**changed_within(since, until), "location_id": place}
             pages = self._pages("GET", "/v2/payments", "payments", query)
             return [self._events("payment", page) for page in pages]
 
@@ -278,17 +287,17 @@ class Square:
             yield from pages
 
     def _sweep_refunds(self, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
-        for page in self._pages("GET", "/v2/refunds", "refunds", _changed(since, until)):
+        for page in self._pages("GET", "/v2/refunds", "refunds", changed_within(since, until)):
             yield self._events("refund", page)
 
     def _sweep_gift_cards(self, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
-        query = _begun(since, until)
+        query = begun_within(since, until)
         path = "/v2/gift-cards/activities"
         for page in self._pages("GET", path, "gift_card_activities", query):
             yield self._events("gift_card_activity", page)
 
     def _sweep_payouts(self, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
-        begun = _begun(since - PAYOUT_SETTLES_MAX, until)
+        begun = begun_within(since - PAYOUT_SETTLES_MAX, until)
 
         def read(place: str) -> list[list[NewEvent]]:
             query = {**begun, "location_id": place}
@@ -303,8 +312,17 @@ class Square:
         for payouts in abreast(read, self._location_ids()):
             yield from payouts
 
+    def _sweep_disputes(self, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
+        """Square lists all that there ever were: there are few, and no way to ask for less."""
+        for page in self._pages("GET", "/v2/disputes", "disputes"):
+            now = self._clock.now()
+            yield [
+                self._object("dispute", body, page.url, now)
+                for body, _ in _changed_since(page, since, until)
+            ]
+
     def _sweep_shifts(self, since: datetime, until: datetime) -> Iterator[list[NewEvent]]:
-        begun = _begun(since - SHIFT_OPEN_MAX, until)
+        begun = begun_within(since - SHIFT_OPEN_MAX, until)
 
         def read(place: str) -> list[list[NewEvent]]:
             query = {**begun, "location_id": place}
@@ -448,36 +466,19 @@ def _searched(location_ids: Sequence[str]) -> list[Sequence[str]]:
     ]
 
 
-def _changed(since: datetime, until: datetime) -> dict[str, str | int]:
-    """Question for lists that can be asked by `updated_at`; created at most a year before."""
-    return {
-        "begin_time": rfc3339(max(since - PAYMENT_CHANGES_MAX, EPOCH)),
-        "updated_at_begin_time": rfc3339(since),
-        "updated_at_end_time": rfc3339(until),
-        "sort_field": "UPDATED_AT",
-        "sort_order": "ASC",
-        "limit": ROWS_PER_PAGE,
-    }
+def _changed_since(
+    page: Page, since: datetime, until: datetime | None = None
+) -> Iterator[tuple[bytes, str]]:
+    """Objects of a page, with their ids, whose own `updated_at` is not known to be before `since`.
 
-
-def _begun(since: datetime, until: datetime) -> dict[str, str | int]:
-    """Question for lists that know only when their objects began."""
-    return {
-        "begin_time": rfc3339(max(since, EPOCH)),
-        "end_time": rfc3339(until),
-        "sort_order": "ASC",
-        "limit": ROWS_PER_PAGE,
-    }
-
-
-def _changed_since(page: Page, since: datetime) -> Iterator[tuple[bytes, str]]:
-    """Objects of a page, with their ids, whose own `updated_at` is not known to be before `since`."""
+    until: nor at or after it.
+    """
     for body in page.objects:
         head = head_of(body)
         if head is None:
             raise VendorUnavailable(f"{page.url} lists an object without an id")
         changed_at = moment_of(head.updated_at)
-        if changed_at is None or changed_at >= since:
+        if changed_at is None or (since <= changed_at and (until is None or changed_at < until)):
             yield body, head.id
 
 

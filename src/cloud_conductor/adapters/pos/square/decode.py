@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from cloud_conductor.adapters.pos.square import settlement, wire
+from cloud_conductor.adapters.pos.square import hooks, settlement, wire
 from cloud_conductor.adapters.pos.square.batch import Batch, Faults, below, micros, version_digest
 from cloud_conductor.adapters.pos.square.contract import findings_of
 from cloud_conductor.adapters.pos.square.naming import NOTICES, named
@@ -51,9 +51,10 @@ IGNORED_PREFIXES = (
     "terminal.",
     "labor.",
     "vendor.",
+    "dispute.evidence.",
 )
-"""Kinds that carry no money facts of their own: thin, or of another room. Disputes are not here:
-an event about money that nobody decodes is quarantined, never passed over."""
+"""Kinds that carry no money facts of their own: thin, or of another room. An event about money that
+nobody decodes is not here: it is quarantined, never passed over."""
 
 MALFORMED_KIND = "malformed"  # how the intake route files a signed body it could not read
 AHEAD_US_MAX = 24 * 3_600 * 1_000_000  # wider than any drift: beyond it nothing is believed
@@ -279,6 +280,25 @@ def _payout_entry(batch: Batch, event: Event, entry: wire.PayoutEntry) -> Faults
     return ()
 
 
+def _dispute(batch: Batch, event: Event, dispute: wire.Dispute) -> Faults:
+    """Filed under the business date of its outcome, until then of its opening (R-7.5)."""
+    store, faults = batch.placed(event, dispute.location_id)
+    decided_at = settlement.decided_at(dispute)
+    at, where = (decided_at, "/updated_at") if decided_at else (dispute.created_at, "/created_at")
+    faults = faults or _dated_ahead(event, at, where)
+    if store is None or faults:
+        return faults
+    head = batch.head(
+        event,
+        store,
+        store.business_date(at),
+        rank=micros(dispute.updated_at or dispute.created_at),
+        digest=version_digest(dispute),
+    )
+    batch.sheet.rows["disputes"].append(settlement.dispute_row(dispute, head))
+    return ()
+
+
 def _shift(batch: Batch, event: Event, shift: wire.CashShift) -> Faults:
     """Filed under the business date of its opening."""
     asked = _LOCATION_OF_URL.search(event.url)
@@ -409,16 +429,18 @@ def _reader(kind: type, mapping: Callable[[Batch, Event, Any], Faults], path: st
     return Reader(kind, path, mapping, msgspec.json.Decoder(kind))
 
 
-_PAYMENT_HOOK = _reader(wire.PaymentHook, _payment, "/data/object/payment")
-_REFUND_HOOK = _reader(wire.RefundHook, _refund, "/data/object/refund")
-_PAYOUT_HOOK = _reader(wire.PayoutHook, _payout, "/data/object/payout")
-_GIFT_HOOK = _reader(wire.GiftCardActivityHook, _gift_card, "/data/object/gift_card_activity")
+_PAYMENT_HOOK = _reader(hooks.PaymentHook, _payment, "/data/object/payment")
+_REFUND_HOOK = _reader(hooks.RefundHook, _refund, "/data/object/refund")
+_PAYOUT_HOOK = _reader(hooks.PayoutHook, _payout, "/data/object/payout")
+_DISPUTE_HOOK = _reader(hooks.DisputeHook, _dispute, "/data/object/dispute")
+_GIFT_HOOK = _reader(hooks.GiftCardActivityHook, _gift_card, "/data/object/gift_card_activity")
 READERS: dict[str, Reader] = {
     "order": _reader(wire.Order, _order),
     "payment": _reader(wire.Payment, _payment),
     "refund": _reader(wire.Refund, _refund),
     "payout": _reader(wire.Payout, _payout),
     "payout_entry": _reader(wire.PayoutEntry, _payout_entry),
+    "dispute": _reader(wire.Dispute, _dispute),
     "cash_shift": _reader(wire.CashShift, _shift),
     "cash_event": _reader(wire.CashEvent, _cash_event),
     "gift_card_activity": _reader(wire.GiftCardActivity, _gift_card),
@@ -431,6 +453,8 @@ READERS: dict[str, Reader] = {
     "payout.sent": _PAYOUT_HOOK,
     "payout.paid": _PAYOUT_HOOK,
     "payout.failed": _PAYOUT_HOOK,
+    "dispute.created": _DISPUTE_HOOK,
+    "dispute.state.updated": _DISPUTE_HOOK,
     "gift_card.activity.created": _GIFT_HOOK,
     "gift_card.activity.updated": _GIFT_HOOK,
 }

@@ -12,6 +12,7 @@ NOTICES = {
     "payment": ("payment",),
     "refund": ("refund",),
     "payout": ("payout",),
+    "dispute": ("dispute",),
     "gift_card_activity": ("gift_card_activity",),
 }
 """Kind of object -> the members of `data.object` that a webhook carries it in."""

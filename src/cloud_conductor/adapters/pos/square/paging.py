@@ -5,16 +5,19 @@ cursor it does not know (any more) is refused with INVALID_CURSOR.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 
 from cloud_conductor.adapters.http import DETAIL_CHARS_MAX, HttpEngine
-from cloud_conductor.adapters.pos.square.objects import UNREADABLE
+from cloud_conductor.adapters.pos.square.objects import EPOCH, UNREADABLE, rfc3339
 from cloud_conductor.domain.errors import VendorRefused
 
 PAGES_MAX = 10_000  # of one list; reaching it is an error, never a silent end
 RESTARTS_MAX = 5  # of one list
+ROWS_PER_PAGE = 100
+PAYMENT_CHANGES_MAX = timedelta(days=366)  # payments can be refunded for a year
 FORGOTTEN = "INVALID_CURSOR"
 
 Query = Mapping[str, str | int]
@@ -102,3 +105,25 @@ def _is_forgotten(body: bytes) -> bool:
     except UNREADABLE:
         return False
     return any(one.code == FORGOTTEN for one in refusal.errors)
+
+
+def changed_within(since: datetime, until: datetime) -> Query:
+    """Question for lists that can be asked by `updated_at`; created at most a year before."""
+    return {
+        "begin_time": rfc3339(max(since - PAYMENT_CHANGES_MAX, EPOCH)),
+        "updated_at_begin_time": rfc3339(since),
+        "updated_at_end_time": rfc3339(until),
+        "sort_field": "UPDATED_AT",
+        "sort_order": "ASC",
+        "limit": ROWS_PER_PAGE,
+    }
+
+
+def begun_within(since: datetime, until: datetime) -> Query:
+    """Question for lists that know only when their objects began."""
+    return {
+        "begin_time": rfc3339(max(since, EPOCH)),
+        "end_time": rfc3339(until),
+        "sort_order": "ASC",
+        "limit": ROWS_PER_PAGE,
+    }

@@ -191,6 +191,18 @@ class CashEventRow(Row):
     occurred_at: datetime
 
 
+class DisputeRow(Row):
+    dispute_id: str
+    state: str
+    currency: str
+    amount_minor: int
+    reason: str | None
+    tender_id: str | None
+    opened_at: datetime
+    due_at: datetime | None
+    decided_at: datetime | None
+
+
 class GiftCardRow(Row):
     activity_id: str
     card_id: str | None
@@ -224,6 +236,7 @@ ROWS: dict[str, type[Row]] = {
     "tenders": TenderRow,
     "payouts": PayoutRow,
     "payout_entries": PayoutEntryRow,
+    "disputes": DisputeRow,
     "cash_shifts": CashShiftRow,
     "cash_events": CashEventRow,
     "gift_card_activities": GiftCardRow,

@@ -1,6 +1,6 @@
-"""Square's money side to rows: payments, refunds, payouts, drawers, gift cards, catalog.
+"""Square's money side to rows: payments, refunds, payouts, disputes, drawers, gift cards, catalog.
 
-Docs: API reference Payment, PaymentRefund, Payout, PayoutEntry, CashDrawerShift,
+Docs: API reference Payment, PaymentRefund, Payout, PayoutEntry, Dispute, CashDrawerShift,
 CashDrawerShiftEvent, GiftCardActivity, CatalogObject; "Payouts API: payout entries".
 """
 
@@ -13,6 +13,7 @@ from cloud_conductor.adapters.pos.square.rows import (
     MICRO,
     CashEventRow,
     CashShiftRow,
+    DisputeRow,
     GiftCardRow,
     PayoutEntryRow,
     PayoutRow,
@@ -52,11 +53,23 @@ REFUND_STATES = {
     "REJECTED": "failed",
     "FAILED": "failed",
 }
+DISPUTE_STATES = {
+    "INQUIRY_EVIDENCE_REQUIRED": "inquiry",
+    "INQUIRY_PROCESSING": "inquiry",
+    "INQUIRY_CLOSED": "closed",
+    "EVIDENCE_REQUIRED": "open",
+    "PROCESSING": "open",
+    "WON": "won",
+    "LOST": "lost",
+    "ACCEPTED": "lost",
+}
+DECIDED = ("won", "lost", "closed")
 CASH_EVENTS = {
     "CASH_TENDER_PAYMENT": "cash_payment",
     "CASH_TENDER_CANCELLED_PAYMENT": "cash_cancelled",
     "CASH_TENDER_REFUND": "cash_refund",
 }
+FLOAT_EVENTS = {"paid_out": "float_lowered", "paid_in": "float_raised"}
 _ACTIVITY_SIGNS = {  # details member: sign of its effect on the balance
     "activate": 1,
     "load": 1,
@@ -173,6 +186,30 @@ def payout_entry_row(entry: wire.PayoutEntry, head: int) -> Row:
     )
 
 
+def decided_at(dispute: wire.Dispute) -> datetime | None:
+    """When the outcome was known: Square changes a dispute that is decided no more."""
+    if DISPUTE_STATES[dispute.state] not in DECIDED:
+        return None
+    return dispute.updated_at or dispute.created_at
+
+
+def dispute_row(dispute: wire.Dispute, head: int) -> Row:
+    """A dispute as it stands; accepting it is losing it (R-7.5)."""
+    disputed = dispute.disputed_payment
+    return DisputeRow(
+        head=head,
+        dispute_id=dispute.id,
+        state=DISPUTE_STATES[dispute.state],
+        currency=dispute.amount_money.currency,
+        amount_minor=dispute.amount_money.amount,
+        reason=dispute.reason,
+        tender_id=disputed.payment_id if disputed else None,
+        opened_at=dispute.created_at,
+        due_at=dispute.due_at,
+        decided_at=decided_at(dispute),
+    )
+
+
 def shift_row(shift: wire.CashShift, head: int) -> Row:
     """A drawer shift in §8's terms: refunds and paid-outs are amounts taken out, not negative."""
     return CashShiftRow(
@@ -195,8 +232,10 @@ def shift_row(shift: wire.CashShift, head: int) -> Row:
 def cash_event_row(event: wire.CashEvent, shift_id: str, store: Store, head: int) -> Row:
     """A drawer event; amount as the vendor gives it: a magnitude, its type says which way."""
     kind = CASH_EVENTS.get(event.event_type, event.event_type.lower())
-    if kind == "paid_out":
-        kind = meaning_of(store.meanings.paid_outs, event.description) or kind
+    rules = {"paid_out": store.meanings.paid_outs, "paid_in": store.meanings.paid_ins}
+    if kind in rules:
+        meaning = meaning_of(rules[kind], event.description)
+        kind = FLOAT_EVENTS[kind] if meaning == "float" else meaning or kind
     return CashEventRow(
         head=head,
         event_id=event.id,

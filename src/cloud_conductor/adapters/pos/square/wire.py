@@ -1,8 +1,8 @@
 """What Square sends, as constrained types: one struct per object, only the fields that are read.
 
-Docs: Square API Reference, objects Order, Payment, PaymentRefund, Payout, PayoutEntry,
-CashDrawerShift, CashDrawerShiftEvent, GiftCardActivity, CatalogObject; "Webhook event object"
-(API version 2025-08-20). Unknown fields are allowed: Square adds some in every version.
+Docs: Square API Reference, objects Order, Payment, PaymentRefund, Payout, PayoutEntry, Dispute,
+CashDrawerShift, CashDrawerShiftEvent, GiftCardActivity, CatalogObject (API version 2025-08-20).
+Unknown fields are allowed: Square adds some in every version. Webhooks wrap them (`hooks`).
 
 The typed decode of these is the contract (design decision 13); `contract.py` publishes the JSON
 Schema made from the same types. A quantity's and a percentage's pattern is in that schema only:
@@ -302,6 +302,35 @@ class PayoutEntry(Wire, frozen=True):
     type_refund_details: EntryDetails | None = None
 
 
+class DisputedPayment(Wire, frozen=True):
+    payment_id: str | None = None
+
+
+class Dispute(Wire, frozen=True):
+    """A card payment its holder contests. `reported_at` is a date at midnight UTC, no instant."""
+
+    id: Id
+    location_id: Id
+    state: Literal[
+        "INQUIRY_EVIDENCE_REQUIRED",
+        "INQUIRY_PROCESSING",
+        "INQUIRY_CLOSED",
+        "EVIDENCE_REQUIRED",
+        "PROCESSING",
+        "WON",
+        "LOST",
+        "ACCEPTED",
+    ]
+    created_at: Instant
+    amount_money: Money
+    updated_at: Instant | None = None
+    version: Version = 0
+    reason: str | None = None
+    disputed_payment: DisputedPayment | None = None
+    reported_at: Instant | None = None
+    due_at: Instant | None = None
+
+
 class CashShift(Wire, frozen=True):
     """CashDrawerShift. Square's own pages give the sign of refunds and paid-outs both ways.
 
@@ -416,59 +445,3 @@ class CatalogCategory(Wire, frozen=True):
     updated_at: Instant
     is_deleted: bool = False
     category_data: Category | None = None
-
-
-class PaymentBox(Wire, frozen=True):
-    payment: Payment
-
-
-class RefundBox(Wire, frozen=True):
-    refund: Refund
-
-
-class PayoutBox(Wire, frozen=True):
-    payout: Payout
-
-
-class GiftCardActivityBox(Wire, frozen=True):
-    gift_card_activity: GiftCardActivity
-
-
-class PaymentData(Wire, frozen=True):
-    object: PaymentBox
-
-
-class RefundData(Wire, frozen=True):
-    object: RefundBox
-
-
-class PayoutData(Wire, frozen=True):
-    object: PayoutBox
-
-
-class GiftCardActivityData(Wire, frozen=True):
-    object: GiftCardActivityBox
-
-
-class PaymentHook(Wire, frozen=True):
-    """Webhook payment.created, payment.updated."""
-
-    data: PaymentData
-
-
-class RefundHook(Wire, frozen=True):
-    """Webhook refund.created, refund.updated."""
-
-    data: RefundData
-
-
-class PayoutHook(Wire, frozen=True):
-    """Webhook payout.sent, payout.paid, payout.failed."""
-
-    data: PayoutData
-
-
-class GiftCardActivityHook(Wire, frozen=True):
-    """Webhook gift_card.activity.created, gift_card.activity.updated."""
-
-    data: GiftCardActivityData
