@@ -1,7 +1,12 @@
-"""Cash custody: what a counted drawer says, its over/short, and the bag that goes to the bank (§8)."""
+"""Cash custody: what a counted drawer says, its over/short, and the bag that goes to the bank (§8).
 
-from datetime import date, timedelta
-from typing import Any
+A shift opens with what the one before on its register left. Which one that was is worked out where
+facts are read (`followed`), and comes in as columns of its row (`with_left`).
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -15,15 +20,21 @@ from cloud_conductor.domain.findings import Finding
 
 TO_BE_EXPLAINED = "to_be_explained"
 DEPOSIT_DAYS = timedelta(days=1)
-_MOVEMENTS = ("paid_out", "paid_in", "drop")
+STOOD_STILL = timedelta(days=31)
+"""A register that was not opened for longer begins anew."""
+FLOAT_SIGNS = {"float_raised": 1, "float_lowered": -1}
+_MOVEMENTS = ("paid_out", "paid_in", "drop", *FLOAT_SIGNS)
 _EVENT_COLUMNS = (DAY, "shift_id", "event_id", "event_type", "description", "amount_minor")
 _SHIFT_COLUMNS = (
     DAY, "shift_id", "opening_minor", "cash_sales_minor", "cash_refunds_minor", "paid_in_minor",
     "paid_out_minor", "expected_minor", "counted_minor",
 )  # fmt: skip
-_CUSTODY_COLUMNS = (
+LEFT_SHIFT_COLUMNS = (
     "store", "business_date", "shift_id", "opened_at", "opening_minor", "counted_minor",
 )  # fmt: skip
+LEFT_EVENT_COLUMNS = ("store", "shift_id", "event_type", "amount_minor", "description")
+_LEFT = {"register": pa.string(), "shift_before": pa.string(), "left_before_minor": pa.int64()}
+"""What `with_left` adds to CASH_SHIFTS; null where nothing is compared."""
 
 
 class CashMovement(msgspec.Struct, frozen=True):
@@ -34,10 +45,18 @@ class CashMovement(msgspec.Struct, frozen=True):
     reason: str
 
 
-class Shift(msgspec.Struct, frozen=True, kw_only=True):
-    """A closed drawer session. Amounts are magnitudes; only over_short has a sign.
+class Before(msgspec.Struct, frozen=True):
+    """The shift before on the same register, and what it left in the drawer."""
 
-    day: place of its store-day in the facts it is of.
+    register: str
+    shift_id: str
+    left_minor: int
+
+
+class Shift(msgspec.Struct, frozen=True, kw_only=True):
+    """A closed drawer session. Amounts are magnitudes; over_short, float_change, gap have a sign.
+
+    day: place of its store-day in the facts it is of. before: None where nothing is compared.
     """
 
     shift_id: str
@@ -52,6 +71,8 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
     paid_outs: tuple[CashMovement, ...]
     paid_ins: tuple[CashMovement, ...]
     drops_minor: int = 0
+    float_change_minor: int = 0
+    before: Before | None = None
 
     @property
     def expected(self) -> int:
@@ -70,14 +91,25 @@ class Shift(msgspec.Struct, frozen=True, kw_only=True):
         return self.counted_minor - self.expected
 
     @property
+    def float_minor(self) -> int:
+        """What stays in the drawer: the float it was opened with, as it was changed since."""
+        return self.opening_minor + self.float_change_minor
+
+    @property
     def deposit(self) -> int:
         """What leaves for the bank: all but the float, which stays, and what is in the safe."""
-        return self.counted_minor - self.opening_minor + self.drops_minor
+        return self.counted_minor - self.float_minor + self.drops_minor
+
+    @property
+    def gap(self) -> int:
+        """Opened with, less what the shift before left; negative: cash is missing (R-8.2)."""
+        return self.opening_minor - self.before.left_minor if self.before else 0
 
 
 def closed_shifts(facts: DayFacts) -> list[Shift]:
     """Shifts that were counted, by id. An ended shift is not counted yet: it makes no entry."""
-    rows = only(facts.cash_shifts, "state", ("closed",)).select(_SHIFT_COLUMNS).to_pylist()
+    closed = only(_told(facts.cash_shifts), "state", ("closed",))
+    rows = closed.select([*_SHIFT_COLUMNS, *_LEFT]).to_pylist()
     events: dict[tuple[int, str], list[dict[str, Any]]] = {}
     moving = only(facts.cash_events, "event_type", _MOVEMENTS)
     for event in moving.select(_EVENT_COLUMNS).to_pylist():
@@ -96,9 +128,34 @@ def uncounted(facts: DayFacts) -> list[tuple[int, str]]:
     return sorted((row[DAY], row["shift_id"]) for row in rows)
 
 
+def unposted_gaps(facts: DayFacts) -> list[tuple[int, EntryFinding]]:
+    """Gaps of shifts that are not counted yet, by store-day: entered with their count (R-8.2)."""
+    shifts = _told(facts.cash_shifts)
+    is_gap = pc.not_equal(shifts["opening_minor"], shifts["left_before_minor"])
+    waits = pc.or_(pc.not_equal(shifts["state"], "closed"), pc.is_null(shifts["counted_minor"]))
+    found = []
+    for row in shifts.filter(pc.and_(is_gap, waits)).to_pylist():
+        before = _before(row)
+        assert before is not None, "what is null differs from nothing"
+        gap = row["opening_minor"] - before.left_minor
+        finding = _gap_finding(row["shift_id"], before, gap, "entered when the shift is counted")
+        one = EntryFinding(
+            kind="CASH", source_id=row["shift_id"], finding=finding, amount_minor=gap
+        )
+        found.append((row[DAY], one))
+    return sorted(found, key=lambda one: (one[0], one[1].source_id))
+
+
 def cash_legs(shift: Shift) -> list[Leg]:
-    """Legs of CASH: over/short and what was paid out and in, one posting per shift (R-8.3)."""
+    """Legs of CASH: one posting per shift (R-8.3).
+
+    Over/short, what was paid out and in, and what the drawer was opened with more or less than was
+    left in it (R-8.2). A float that is changed moves between the drawer and the change fund in the
+    safe: both are the float.
+    """
     rows = [
+        _leg("cash_custody_diff", -shift.gap, shift, shift.shift_id),
+        _leg("cash_float", shift.gap, shift, shift.shift_id),
         _leg("cash_over_short", -shift.over_short, shift, shift.shift_id),
         _leg("undeposited_cash", shift.over_short, shift, shift.shift_id),
     ]
@@ -132,11 +189,13 @@ def deposit_date(business_date: date, bank_date: date | None) -> date:
     return bank_date if bank_date is not None else business_date + DEPOSIT_DAYS
 
 
-def shift_problem(shift: Shift) -> tuple[Finding, int] | None:
-    """What needs a look and does not stop the entry (D11).
+def shift_problems(shift: Shift) -> list[tuple[Finding, int]]:
+    """What needs a look and does not stop the entry (D11), each with its amount.
 
-    The register's own sum differs from its figures, or the count does not cover the float.
+    The register's own sum differs from its figures, the count does not cover the float, or the
+    drawer was opened with other cash than was left in it.
     """
+    found: list[tuple[Finding, int]] = []
     stated = shift.expected_minor
     if stated is not None and stated != shift.expected:
         gap = stated - shift.expected
@@ -144,74 +203,119 @@ def shift_problem(shift: Shift) -> tuple[Finding, int] | None:
             f"shift {shift.shift_id}: the register expects {stated} minor units, its own figures"
             f" give {shift.expected} (R-8.1)"
         )
-        return Finding("D11", "/cash_shifts/expected_minor", message, "warning"), gap
-    if shift.deposit < 0:
+        found.append((Finding("D11", "/cash_shifts/expected_minor", message, "warning"), gap))
+    elif shift.deposit < 0:
         message = (
             f"shift {shift.shift_id}: counted {shift.counted_minor} minor units, less than its"
-            f" float of {shift.opening_minor}: nothing to deposit (R-8.2)"
+            f" float of {shift.float_minor}: nothing to deposit (R-8.2)"
         )
-        return Finding("D11", "/cash_shifts/counted_minor", message, "warning"), shift.deposit
-    return None
+        finding = Finding("D11", "/cash_shifts/counted_minor", message, "warning")
+        found.append((finding, shift.deposit))
+    if shift.before is not None and shift.gap:
+        posted = "posted to Cash in transit differences"
+        found.append((_gap_finding(shift.shift_id, shift.before, shift.gap, posted), shift.gap))
+    return found
 
 
-class CustodyGap(msgspec.Struct, frozen=True):
-    """A drawer that was opened with other cash than the shift before left in it (R-8.2, D11).
+def _gap_finding(shift_id: str, before: Before, gap: int, what_then: str) -> Finding:
+    message = (
+        f"register {before.register}: shift {shift_id} opened with {abs(gap)} minor units"
+        f" {'less' if gap < 0 else 'more'} than shift {before.shift_id} left (R-8.2):"
+        f" {what_then} (cash_custody_diff)"
+    )
+    return Finding("D11", "/cash_shifts/opening_minor", message, "warning")
 
-    gap_minor: opening(n+1) - (counted(n) - what was taken to the bank); negative: cash is missing.
-    """
+
+class Drawer(NamedTuple):
+    """A shift as the next one on its register sees it. left_minor: None when it was not counted."""
 
     store: str
-    business_date: date
-    shift_id: str
     register: str
-    gap_minor: int
-
-    @property
-    def finding(self) -> EntryFinding:
-        message = (
-            f"register {self.register}: shift {self.shift_id} opened with {abs(self.gap_minor)}"
-            f" minor units {'less' if self.gap_minor < 0 else 'more'} than the shift before left"
-            " (R-8.2)"
-        )
-        return EntryFinding(
-            kind="CASH",
-            source_id=self.shift_id,
-            finding=Finding("D11", "/cash_shifts/opening_minor", message, "warning"),
-            amount_minor=self.gap_minor,
-        )
+    business_date: date
+    opened_at: datetime
+    shift_id: str
+    left_minor: int | None
 
 
-def custody_gaps(shifts: pa.Table, events: pa.Table) -> list[CustodyGap]:
-    """Gaps between counted shifts of one register and the next ones, in the order of time.
+def drawers(shifts: pa.Table, events: pa.Table) -> list[Drawer]:
+    """Shifts of some days whose registers say who they are.
 
-    shifts, events: rows of CASH_SHIFTS and CASH_EVENTS of some days. Registers that do not say who
-    they are, and shifts after an uncounted one, are not compared.
+    shifts, events: rows of CASH_SHIFTS and CASH_EVENTS with LEFT_SHIFT_COLUMNS, LEFT_EVENT_COLUMNS.
     """
-    opened = only(events, "event_type", ("opened",))
-    names = (opened[name].to_pylist() for name in ("shift_id", "description"))
-    registers: dict[str, str] = dict(zip(*names, strict=True))
-    left: dict[tuple[str, str], int | None] = {}
-    found: list[CustodyGap] = []
+    telling = only(events, "event_type", ("opened", *FLOAT_SIGNS)).select(LEFT_EVENT_COLUMNS)
+    registers: dict[tuple[str, str], str] = {}
+    changes: dict[tuple[str, str], int] = {}
+    columns = (telling[name].to_pylist() for name in LEFT_EVENT_COLUMNS)
+    for store, shift, kind, amount, text in zip(*columns, strict=True):
+        if kind in FLOAT_SIGNS:
+            changes[store, shift] = changes.get((store, shift), 0) + FLOAT_SIGNS[kind] * abs(amount)
+        elif text:
+            registers[store, shift] = text
+    columns = (shifts[name].to_pylist() for name in LEFT_SHIFT_COLUMNS)
+    found: list[Drawer] = []
     # Some rows a store-day.
-    rows = shifts.select(_CUSTODY_COLUMNS).to_pylist()
-    for row in sorted(rows, key=lambda row: (row["opened_at"], row["shift_id"])):
-        register = registers.get(row["shift_id"])
-        if register is None:
-            continue
-        key, opening, counted = (row["store"], register), row["opening_minor"], row["counted_minor"]
-        before = left.get(key)
-        if before is not None and before != opening:
-            gap = CustodyGap(
-                row["store"], row["business_date"], row["shift_id"], register, opening - before
-            )
-            found.append(gap)
-        left[key] = None if counted is None else counted - max(counted - opening, 0)
+    for store, on, shift, opened_at, opening, counted in zip(*columns, strict=True):
+        register = registers.get((store, shift))
+        if register is not None:
+            stays = (opening or 0) + changes.get((store, shift), 0)
+            left = None if counted is None else min(counted, stays)
+            found.append(Drawer(store, register, on, opened_at, shift, left))
     return found
+
+
+def followed(found: Iterable[Drawer]) -> list[tuple[Drawer, Drawer | None]]:
+    """Each drawer with the one before on its register, in the order of time.
+
+    None: the register's first, or the first since it stood still for longer than STOOD_STILL.
+    """
+    pairs: list[tuple[Drawer, Drawer | None]] = []
+    before: Drawer | None = None
+    for one in sorted(found, key=lambda one: one[:5]):
+        is_next = (
+            before is not None
+            and (before.store, before.register) == (one.store, one.register)
+            and one.business_date - before.business_date <= STOOD_STILL
+        )
+        pairs.append((one, before if is_next else None))
+        before = one
+    return pairs
+
+
+def with_left(shifts: pa.Table, pairs: Sequence[tuple[Drawer, Drawer | None]]) -> pa.Table:
+    """CASH_SHIFTS with what the shift before left beside each row (R-8.2).
+
+    Null where nothing is compared: the first shift of a register, one after an uncounted one, and
+    registers that do not say who they are.
+    """
+    told = {
+        (one.store, one.shift_id): (one.register, before.shift_id, before.left_minor)
+        for one, before in pairs
+        if before is not None and before.left_minor is not None
+    }
+    keys = zip(shifts["store"].to_pylist(), shifts["shift_id"].to_pylist(), strict=True)
+    rows = [told.get(key, (None, None, None)) for key in keys]
+    for place, (name, kind) in enumerate(_LEFT.items()):
+        shifts = shifts.append_column(name, pa.array([row[place] for row in rows], kind))
+    return shifts
+
+
+def _told(shifts: pa.Table) -> pa.Table:
+    """Shifts with the columns of `with_left`, where nobody looked at other days without a value."""
+    return shifts if "left_before_minor" in shifts.column_names else with_left(shifts, ())
+
+
+def _before(row: dict[str, Any]) -> Before | None:
+    if row["left_before_minor"] is None:
+        return None
+    return Before(row["register"], row["shift_before"], row["left_before_minor"])
 
 
 def _shift(row: dict[str, Any], events: list[dict[str, Any]]) -> Shift:
     paid_out, paid_in = _amount(row, "paid_out_minor"), _amount(row, "paid_in_minor")
-    drops = sum(_amount(one, "amount_minor") for one in events if one["event_type"] == "drop")
+    moved = dict.fromkeys(_MOVEMENTS, 0)
+    for one in events:
+        moved[one["event_type"]] += _amount(one, "amount_minor")
+    drops, raised, lowered = moved["drop"], moved["float_raised"], moved["float_lowered"]
     return Shift(
         shift_id=row["shift_id"],
         day=row[DAY],
@@ -222,9 +326,11 @@ def _shift(row: dict[str, Any], events: list[dict[str, Any]]) -> Shift:
         paid_out_minor=paid_out,
         expected_minor=row["expected_minor"],
         counted_minor=row["counted_minor"],
-        paid_outs=_movements(row["shift_id"], events, "paid_out", paid_out - drops),
-        paid_ins=_movements(row["shift_id"], events, "paid_in", paid_in),
+        paid_outs=_movements(row["shift_id"], events, "paid_out", paid_out - drops - lowered),
+        paid_ins=_movements(row["shift_id"], events, "paid_in", paid_in - raised),
         drops_minor=drops,
+        float_change_minor=raised - lowered,
+        before=_before(row),
     )
 
 

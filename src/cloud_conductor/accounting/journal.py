@@ -1,8 +1,8 @@
 """Entries of store-days, made from their facts and an account map: pure (§6, R-13.1).
 
-A store-day gives at most one SALES, FEES and COGS entry, and one CASH and DEPOSIT entry per closed
-shift and one PAYOUT entry per payout. What can't be entered is a finding that blocks its own entry
-only: an unmapped role (D10), or facts that do not add up (D03, D04). There is no plug.
+A store-day gives at most one SALES, FEES, COGS and DISPUTE entry, one CASH and DEPOSIT entry per
+closed shift and one PAYOUT entry per payout. What can't be entered is a finding that blocks its own
+entry only: an unmapped role (D10), or facts that do not add up (D03, D04). There is no plug.
 
 Many store-days are worked out together: sums of legs by store-day, role and movement are taken of
 whole columns, and only what is left, some ten sums a store-day, is looked at one by one.
@@ -115,6 +115,8 @@ def span_entries(
     before: list[list[EntryFinding]] = [[] for _ in facts.days]
     for day, shift in custody.uncounted(facts):
         before[day].append(_uncounted(shift))
+    for day, gap in custody.unposted_gaps(facts):
+        before[day].append(gap)
     for day, finding in moved_cards(facts).items():
         before[day].append(finding)
     return [maker.day(drafts[day], before[day]) for day in range(len(facts.days))]
@@ -177,6 +179,7 @@ class _Maker:
         yield from self._costs()
         yield from self._custody()
         yield from self._payouts()
+        yield from self._of_days("DISPUTE", legs.dispute_legs(self.facts), {})
 
     def day(self, drafts: Iterable[_Draft], before: Sequence[EntryFinding]) -> DayEntries:
         """What the drafts of one store-day come to. before: findings that concern no draft."""
@@ -299,7 +302,11 @@ class _Maker:
         for shift in shifts:
             scope = self.facts.days[shift.day]
             key = (shift.day, shift.shift_id)
-            own = {table: found.get(key, ()) for table, found in names.items()}
+            own: dict[str, Sequence[str]] = {
+                table: found.get(key, ()) for table, found in names.items()
+            }
+            if shift.before is not None:
+                own["left_before"] = (f"{shift.before.shift_id}\x1f{shift.before.left_minor}",)
             yield self._of_source(
                 "CASH",
                 shift.day,
@@ -307,7 +314,7 @@ class _Maker:
                 scope.business_date,
                 custody.cash_legs(shift),
                 own,
-                custody.shift_problem(shift),
+                custody.shift_problems(shift),
             )
         for shift in shifts:
             scope = self.facts.days[shift.day]
@@ -332,7 +339,7 @@ class _Maker:
                     table: texts.get((payout.day, payout.payout_id), ())
                     for table, texts in names.items()
                 },
-                settlement.payout_problem(payout),
+                settlement.payout_problems(payout),
             )
 
     def _of_source(
@@ -343,7 +350,7 @@ class _Maker:
         ledger_date: date,
         own: Sequence[legs.Leg],
         names: Mapping[str, Sequence[str]],
-        problem: tuple[Finding, int] | None = None,
+        problems: Sequence[tuple[Finding, int]] = (),
     ) -> _Draft:
         """Draft of a shift or a payout. names: of the facts it stands on."""
         sums: _Sums = {}
@@ -356,7 +363,10 @@ class _Maker:
             ledger_date=ledger_date,
             sums=sums,
             fact_set_hash=hash_of_facts(names) if self.hashed else "",
-            findings=_finding_of_source(kind, source_id, problem),
+            findings=tuple(
+                EntryFinding(kind=kind, source_id=source_id, finding=finding, amount_minor=amount)
+                for finding, amount in problems
+            ),
             own=own,
         )
 
@@ -410,12 +420,3 @@ def _uncounted(shift: str) -> EntryFinding:
     message = f"shift {shift} has ended without a count: count the drawer at the register"
     finding = Finding("D11", "/cash_shifts/counted_minor", message)
     return EntryFinding(kind="CASH", source_id=shift, finding=finding)
-
-
-def _finding_of_source(
-    kind: EntryKind, source_id: str, problem: tuple[Finding, int] | None
-) -> tuple[EntryFinding, ...]:
-    if problem is None:
-        return ()
-    finding, amount = problem
-    return (EntryFinding(kind=kind, source_id=source_id, finding=finding, amount_minor=amount),)

@@ -17,7 +17,7 @@ from cloud_conductor.domain.findings import Finding
 ROLES: Mapping[str, str] = {
     "clearing.{processor}": "money a processor owes us: charges less refunds, fees and payouts (R-7.1)",
     "undeposited_cash": "cash taken and not yet in the bank (§8)",
-    "cash_float": "other side of cash paid into a drawer",
+    "cash_float": "cash that stays in drawers, and the change fund it comes from (§8)",
     "bank": "the bank account payouts and deposit bags go to",
     "ar.house": "house accounts: what known customers owe (R-9.8)",
     "sales.{department}": "sales at gross, before discounts, without tax",
@@ -36,8 +36,10 @@ ROLES: Mapping[str, str] = {
     "uncollected_offline": "offline card sales declined later (R-2.6)",
     "merchant_fees.{processor}": "what a processor keeps",
     "dispute_receivable": "amounts in dispute at a processor (R-7.5)",
+    "chargeback_loss": "disputes that were lost or accepted (R-7.5)",
     "payout_entry.{type}": "payout entries of other types: holds, loans, tax withheld (R-7.4)",
     "cash_over_short": "counted less expected cash, per shift (R-8.1)",
+    "cash_custody_diff": "a drawer opened with more or less than was left in it (R-8.2)",
     "cash_rounding": "rounding of cash to the smallest coin (R-4.5)",
     "petty_expense.{reason}": "cash paid out of a drawer (R-8.5)",
     "cogs.{department}": "cost of goods sold less goods restocked",
@@ -47,7 +49,12 @@ ROLES: Mapping[str, str] = {
 
 UNCATEGORISED = "uncategorised"
 DIGEST_CHARS = 8
-_LABELS = {"clearing": "Clearing", "discounts": "Discounts given", "cogs": "Cost of goods sold"}
+_LABELS = {
+    "clearing": "Clearing",
+    "discounts": "Discounts given",
+    "cogs": "Cost of goods sold",
+    "cash_custody_diff": "Cash in transit differences",
+}
 _ROOTS = {role.partition(".")[0]: "." in role for role in ROLES}
 
 

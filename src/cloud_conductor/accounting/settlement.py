@@ -67,20 +67,20 @@ def payouts(facts: DayFacts) -> list[Payout]:
     ]
 
 
-def payout_problem(payout: Payout) -> tuple[Finding, int] | None:
+def payout_problems(payout: Payout) -> list[tuple[Finding, int]]:
     """Entries that do not add up to the transfer block its entry (INV-11)."""
     entries = payout.entries
     fees = sum(one.gross_minor - one.fee_minor for one in entries)
     net = sum(one.net_minor for one in entries)
     uneven = any(one.gross_minor - one.fee_minor != one.net_minor for one in entries)
     if fees == net == payout.net_minor and not uneven:
-        return None
+        return []
     gap = payout.net_minor - fees
     message = (
         f"payout {payout.payout_id} is {payout.net_minor} minor units, its {len(entries)} entries"
         f" give gross less fee {fees}, net {net} (INV-11). Sweep its entries again"
     )
-    return Finding("D03", "/payouts/net_minor", message), gap
+    return [(Finding("D03", "/payouts/net_minor", message), gap)]
 
 
 def payout_legs(payout: Payout, *, fees_at_payout: bool) -> list[Leg]:

@@ -115,9 +115,19 @@ class TenderMeanings(_Section, frozen=True):
 
 
 class PaidOutMeanings(_Section, frozen=True):
-    """Reasons of cash paid out of a drawer: a `drop` to the safe is no expense (R-8.1)."""
+    """Reasons of cash paid out of a drawer that is no expense (R-8.1).
+
+    A `drop` to the safe is part of the bag. `float`: the drawer's float is lowered from now on.
+    """
 
     drop: Names = ()
+    float: Names = ()
+
+
+class PaidInMeanings(_Section, frozen=True):
+    """Reasons of cash paid into a drawer: its `float` is raised from now on (R-8.1)."""
+
+    float: Names = ()
 
 
 class MeaningsConfig(_Section, frozen=True):
@@ -127,6 +137,7 @@ class MeaningsConfig(_Section, frozen=True):
     discounts: DiscountMeanings = DiscountMeanings()
     tenders: TenderMeanings = TenderMeanings()
     paid_outs: PaidOutMeanings = PaidOutMeanings()
+    paid_ins: PaidInMeanings = PaidInMeanings()
 
     def rules(self) -> Meanings:
         """The same as the store master carries it, meanings without names left out."""

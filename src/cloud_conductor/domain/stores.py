@@ -24,13 +24,15 @@ class Meanings(msgspec.Struct, frozen=True):
 
     A name is compared without case; one that ends in `*` stands for all that begin so. lines: line
     kinds; discounts: kinds, `vendor` for those a vendor pays (R-9.14); tenders: types of external
-    means of payment; paid_outs: `drop` for cash taken to the safe (R-8.1).
+    means of payment; paid_outs: `drop` for cash taken to the safe, `float` for a float that is
+    lowered; paid_ins: `float` for one that is raised (R-8.1).
     """
 
     lines: Rules = ()
     discounts: Rules = ()
     tenders: Rules = ()
     paid_outs: Rules = ()
+    paid_ins: Rules = ()
 
 
 @lru_cache(maxsize=65_536)

@@ -26,6 +26,7 @@ from cloud_conductor.ingest import flow as ingest
 from cloud_conductor.ingest import flow_watch as watch
 from cloud_conductor.ingest.flow_landing import LandingDeps, run_landing
 from cloud_conductor.pipelines import desk
+from cloud_conductor.pipelines.drawers import newest_before, with_drawers
 from cloud_conductor.ports.clock import Clock
 from cloud_conductor.ports.ledger import BankLine
 from cloud_conductor.ports.pos import Listed, PosAdapter
@@ -45,6 +46,7 @@ FACT_TABLES = (
     "tenders",
     "payouts",
     "payout_entries",
+    "disputes",
     "cash_shifts",
     "cash_events",
     "gift_card_activities",
@@ -118,14 +120,16 @@ def due_dates(deps: CloseDeps, now: datetime) -> list[date]:
     Empty days in between count: a closed store is proven, not assumed (R-2.7). A day whose SALES
     entry is blocked is due again when a day around it has newer rows: a payment it lacks, or the
     sale of one it has too much, may be among them (R-2.8); one blocked by a missing account (D10) is
-    due again under another mapping.
+    due again under another mapping. So is a day whose drawers were opened after some that have newer
+    rows: a count that came late says what they were opened with too little (R-8.2).
     """
     with deps.lake_lock():
         conform.check_lake(deps.conform)
-        newest: dict[date, int] = {}
-        for table in FACT_TABLES:
-            for found, seq in deps.conform.lake.newest(table).items():
-                newest[found] = max(seq, newest.get(found, 0))
+        by_table = {table: deps.conform.lake.newest(table) for table in FACT_TABLES}
+    newest: dict[date, int] = {}
+    for some in by_table.values():
+        for found, seq in some.items():
+            newest[found] = max(seq, newest.get(found, 0))
     if not newest:
         return []
     with deps.books.engine.connect() as connection:
@@ -134,6 +138,8 @@ def due_dates(deps: CloseDeps, now: datetime) -> list[date]:
     torn = {date.fromisoformat(row.business_date) for row in blocked if "D03:" in row.error}
     around = {one: _newest_around(newest, one) for one in torn}
     newest |= around
+    for one in by_table["cash_shifts"]:
+        newest[one] = max(newest[one], newest_before(by_table, one))
     version = deps.accounts.version
     mapped = {
         (row.store, row.business_date)
@@ -228,7 +234,7 @@ def _read(
     with deps.lake_lock():
         conform.run_seals(deps.conform, dates)
         facts_seq = _facts_seq(deps, dates)
-        tables = span_facts(deps.conform.lake, dates)
+        tables = with_drawers(deps.conform.lake, span_facts(deps.conform.lake, dates))
     with deps.books.engine.connect() as connection:
         known = books.days(connection, dates[0], dates[-1])
     stores = list({store.store: store for store, _ in days}.values())
@@ -337,8 +343,13 @@ def _bank_lines(deps: CloseDeps, first: date, last: date) -> Sequence[BankLine]:
 
 def _facts_seq(deps: CloseDeps, dates: Sequence[date]) -> dict[date, int]:
     """Everything a close of a date looks at is older than this, days around it included."""
-    newest = [deps.conform.lake.newest(table) for table in FACT_TABLES]
-    return {one: max(_newest_around(some, one) for some in newest) for one in dates}
+    newest = {table: deps.conform.lake.newest(table) for table in FACT_TABLES}
+    return {
+        one: max(
+            newest_before(newest, one), *(_newest_around(some, one) for some in newest.values())
+        )
+        for one in dates
+    }
 
 
 def _newest_around(newest: Mapping[date, int], business_date: date) -> int:

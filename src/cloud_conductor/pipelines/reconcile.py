@@ -17,11 +17,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cloud_conductor.accounting import digests, flow, journal, returned
+from cloud_conductor.accounting import digests, flow, returned
 from cloud_conductor.accounting.agreed import Way
 from cloud_conductor.accounting.breaks import LEVELS, Break, Level, Scope
 from cloud_conductor.accounting.collected import collected
-from cloud_conductor.accounting.custody import custody_gaps
 from cloud_conductor.accounting.equation import Equation, ledger_totals, store_day_equation
 from cloud_conductor.accounting.facts import split
 from cloud_conductor.accounting.level_ledger import (
@@ -49,6 +48,7 @@ from cloud_conductor.pipelines.close import (
     control_rows,
     windows,
 )
+from cloud_conductor.pipelines.drawers import with_drawers
 from cloud_conductor.pipelines.sequence import sequence_breaks
 from cloud_conductor.pipelines.window import Window, facts_of
 from cloud_conductor.ports.ledger import BankLine
@@ -59,7 +59,6 @@ log = logging.getLogger("conductor")
 LEDGER_BEFORE = timedelta(days=1)
 LEDGER_AFTER = timedelta(days=8)  # documents somebody re-dated, deposits dated by the bank
 SETTLED_WITHIN = timedelta(days=14)  # payouts of a tender come this much later at the latest
-SHIFTS_WITHIN = timedelta(days=7)  # a drawer's shift before the first one compared
 IN_LEDGER = ("sending", "posted", "dead")
 IN_BOOKS = ("draft", "approved", "pending", "sending", "posted", "dead")
 TENDER_COLUMNS = (
@@ -177,11 +176,10 @@ def _store_days(
 
 def _window(deps: CloseDeps, dates: Sequence[date], now: datetime, total: _Sum, way: Way) -> Window:
     with deps.lake_lock():
-        whole = span_facts(deps.conform.lake, dates)
+        whole = with_drawers(deps.conform.lake, span_facts(deps.conform.lake, dates))
         over = _over_returned(deps, whole)
         for day, missing in sequence_breaks(deps.conform.engine, deps.stores).items():
             over.setdefault(day, []).extend(missing)
-        gaps = _custody_gaps(deps, dates)
     total.tenders.append(whole["tenders"].select(TENDER_COLUMNS))
     facts = facts_of(deps, whole, dates, now)
     booked: dict[tuple[str, date], list[JournalEntry]] = {}
@@ -200,22 +198,8 @@ def _window(deps: CloseDeps, dates: Sequence[date], now: datetime, total: _Sum, 
         listed=control_rows(deps, deps.stores, dates[0], dates[-1]),
         quarantined=facts.quarantined,
         over_returned=over,
-        custody_gaps=gaps,
         way=way,
     )
-
-
-def _custody_gaps(
-    deps: CloseDeps, dates: Sequence[date]
-) -> dict[tuple[str, date], list[journal.EntryFinding]]:
-    """Store-day -> drawers opened with other cash than was left, also on days before (R-8.2)."""
-    lake = deps.conform.lake
-    before = dates[0] - SHIFTS_WITHIN
-    near = [one for one in lake.dates("cash_shifts") if before <= one <= dates[-1]]
-    found: dict[tuple[str, date], list[journal.EntryFinding]] = defaultdict(list)
-    for gap in custody_gaps(lake.read("cash_shifts", near), lake.read("cash_events", near)):
-        found[gap.store, gap.business_date].append(gap.finding)
-    return dict(found)
 
 
 def _over_returned(

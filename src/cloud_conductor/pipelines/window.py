@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
 
-import msgspec
 import pyarrow as pa
 
 from cloud_conductor.accounting import journal
@@ -82,7 +81,6 @@ class Window:
     listed: Listings
     quarantined: frozenset[str]
     over_returned: Mapping[tuple[str, date], Sequence[Break]]
-    custody_gaps: Mapping[tuple[str, date], Sequence[journal.EntryFinding]]
     way: Way = compare
 
     @cached_property
@@ -179,8 +177,6 @@ class Window:
 
     def _books(self, key: tuple[str, date], place: int | None, scope: Scope) -> LevelResult:
         made = self.entries[place] if place is not None else journal.DayEntries((), (), {})
-        if gaps := self.custody_gaps.get(key):
-            made = msgspec.structs.replace(made, findings=(*made.findings, *gaps))
         total = self.sales_totals.get(place, 0) if place is not None else 0
         return compare_books(scope, made, self.booked.get(key, ()), sales_total_minor=total)
 

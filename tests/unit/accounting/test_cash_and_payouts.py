@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
-from cloud_conductor.accounting.custody import custody_gaps
+from cloud_conductor.accounting.custody import drawers, followed, with_left
+from cloud_conductor.accounting.facts import DayFacts
+from cloud_conductor.accounting.journal import DayEntries, day_entries
 from cloud_conductor.accounting.mapping import AccountMap
+from cloud_conductor.testing import golden_day as golden
 from cloud_conductor.testing.small_day import small_tables
-from special_days import build, finding, lines
+from special_days import ACCOUNTS, build, finding, lines
 
 SHIFT = {
     "shift_id": "SH",
@@ -115,28 +118,115 @@ def opened(shift: str, register: str = "R1") -> dict[str, Any]:
     }
 
 
-def gaps_of(shifts: list[dict[str, Any]], events: list[dict[str, Any]]) -> dict[str, int]:
-    tables = small_tables((), cash_shifts=shifts, cash_events=events)
-    found = custody_gaps(tables["cash_shifts"], tables["cash_events"])
-    return {one.shift_id: one.gap_minor for one in found}
+def followed_day(*shifts: dict[str, Any], events: list[dict[str, Any]]) -> DayEntries:
+    """Entries of a day whose shifts follow each other, the first one nine hours before the next."""
+    rows = [one | {"opened_at": OPENED + n * timedelta(hours=9)} for n, one in enumerate(shifts)]
+    tables = small_tables((), cash_shifts=rows, cash_events=events)
+    pairs = followed(drawers(tables["cash_shifts"], tables["cash_events"]))
+    tables["cash_shifts"] = with_left(tables["cash_shifts"], pairs)
+    return day_entries(DayFacts.of(golden.STORE, golden.DAY, tables), ACCOUNTS)
 
 
-def test_float_that_went_missing_between_shifts_of_a_register_is_a_custody_gap_r_8_2():
-    first, later = SHIFT | {"opened_at": OPENED}, OPENED + timedelta(hours=9)
-    second = SHIFT | {"shift_id": "SI", "opening_minor": 50_00, "opened_at": later}
-    events = [opened(first["shift_id"]), opened("SI")]
-    assert gaps_of([first, second], events) == {"SI": -50_00}
-    assert gaps_of([first, second | {"opening_minor": 100_00}], events) == {}
-    elsewhere = [opened(first["shift_id"]), opened("SI", "R2")]
-    assert gaps_of([first, second], elsewhere) == {}
-    assert gaps_of([first, second], []) == {}, "registers that do not say who they are"
+def custody_lines(found: DayEntries, shift: str) -> dict[str, int]:
+    """What CASH of a shift says of cash in transit and the float."""
+    return {
+        line.role: line.amount_minor
+        for entry in found.entries
+        if (entry.kind, entry.source_id) == ("CASH", shift)
+        for line in entry.lines
+        if line.role in {"cash_custody_diff", "cash_float"}
+    }
+
+
+FIRST = SHIFT | {"paid_in_minor": 0, "expected_minor": 123_00, "counted_minor": 123_00}
+
+
+@pytest.mark.parametrize(("opening", "gap"), [(50_00, -50_00), (130_00, 30_00), (100_00, 0)])
+def test_a_float_that_differs_from_what_was_left_is_posted_and_stays_a_finding_r_8_2(opening, gap):
+    second = FIRST | {
+        "shift_id": "SI",
+        "opening_minor": opening,
+        "expected_minor": opening + 23_00,
+        "counted_minor": opening + 23_00,
+    }
+    found = followed_day(FIRST, second, events=[opened("SH"), opened("SI")])
+    assert custody_lines(found, "SH") == {}
+    wanted = {"cash_custody_diff": -gap, "cash_float": gap}
+    assert custody_lines(found, "SI") == {role: amount for role, amount in wanted.items() if amount}
+    assert [
+        (one.source_id, one.finding.code, one.amount_minor, one.blocks) for one in found.findings
+    ] == ([("SI", "D11", gap, False)] if gap else [])
+    assert all("posted to Cash in transit" in one.finding.message for one in found.findings)
+
+
+@pytest.mark.parametrize(
+    "events",
+    [[opened("SH"), opened("SI", "R2")], [opened("SI")], []],
+    ids=["another register", "the first shift of a register", "registers that do not say"],
+)
+def test_a_shift_that_follows_none_has_no_gap_r_8_2(events):
+    found = followed_day(FIRST, FIRST | {"shift_id": "SI", "opening_minor": 50_00}, events=events)
+    assert custody_lines(found, "SI") == {}
 
 
 def test_a_shift_after_an_uncounted_one_is_not_compared_r_8_2():
-    later = OPENED + timedelta(hours=9)
-    second = SHIFT | {"shift_id": "SI", "opening_minor": 50_00, "opened_at": later}
-    events = [opened(SHIFT["shift_id"]), opened("SI")]
-    assert gaps_of([SHIFT | {"opened_at": OPENED, "counted_minor": None}, second], events) == {}
+    second = FIRST | {"shift_id": "SI", "opening_minor": 50_00}
+    found = followed_day(
+        FIRST | {"counted_minor": None}, second, events=[opened("SH"), opened("SI")]
+    )
+    assert custody_lines(found, "SI") == {}
+    assert not [one for one in found.findings if one.finding.pointer.endswith("opening_minor")]
+
+
+def test_the_gap_of_a_shift_that_is_not_counted_yet_is_named_and_waits_for_the_count_r_8_2():
+    second = FIRST | {"shift_id": "SI", "opening_minor": 50_00, "counted_minor": None}
+    found = followed_day(FIRST, second | {"state": "open"}, events=[opened("SH"), opened("SI")])
+    assert {entry.source_id for entry in found.entries} == {"SH"}
+    (gap,) = found.findings
+    assert (gap.source_id, gap.amount_minor, gap.blocks) == ("SI", -50_00, False)
+    assert "when the shift is counted" in gap.finding.message
+
+
+def test_other_facts_of_the_shift_before_give_another_set_of_facts_r_13_1():
+    second = FIRST | {"shift_id": "SI"}
+    events = [opened("SH"), opened("SI")]
+    first, other = (
+        followed_day(FIRST | {"counted_minor": counted}, second, events=events)
+        for counted in (123_00, 99_00)
+    )
+    hashes = [
+        [one.fact_set_hash for one in found.entries if one.source_id == "SI"]
+        for found in (first, other)
+    ]
+    assert hashes[0][0] != hashes[1][0]
+    assert hashes[0][1] == hashes[1][1], "the bag does not ask what was left before"
+
+
+@pytest.mark.parametrize("change", [-40_00, 60_00])
+def test_a_float_that_is_changed_is_no_expense_and_no_gap_r_8_1(change):
+    """100.00 opened, 35.00 taken, the change; what was changed stays with the drawer."""
+    kind, total = (
+        ("float_lowered", "paid_out_minor") if change < 0 else ("float_raised", "paid_in_minor")
+    )
+    still = FIRST | {"paid_out_minor": 0, "paid_in_minor": 0}
+    first = still | {
+        total: abs(change), "expected_minor": 135_00 + change, "counted_minor": 135_00 + change,
+    }  # fmt: skip
+    second = still | {
+        "shift_id": "SI", "opening_minor": 100_00 + change, "expected_minor": 135_00 + change,
+        "counted_minor": 135_00 + change,
+    }  # fmt: skip
+    events = [opened("SH"), opened("SI"), cash_event("1", kind, abs(change), "Float")]
+    found = followed_day(first, second, events=events)
+    assert found.findings == ()
+    assert [(entry.kind, entry.source_id) for entry in found.entries] == [
+        ("DEPOSIT", "SH"),
+        ("DEPOSIT", "SI"),
+    ]
+    assert {line.amount_minor for entry in found.entries for line in entry.lines} == {
+        35_00,
+        -35_00,
+    }
 
 
 def test_cash_dropped_into_the_safe_is_no_expense_and_part_of_the_bag_r_8_1():
@@ -198,6 +288,31 @@ def test_disputes_and_processor_fees_in_a_payout_have_their_own_accounts_r_7_5()
         "merchant_fees.*": 18_50,
         "clearing.*": -97_30,
     }
+
+
+def dispute(name: str, state: str, amount: int) -> dict[str, Any]:
+    return {"dispute_id": name, "state": state, "currency": "USD", "amount_minor": amount}
+
+
+def test_lost_disputes_of_a_day_are_one_entry_and_only_they_r_7_5():
+    undecided = [dispute(state, state, 70_00) for state in ("open", "inquiry", "won", "closed")]
+    found = build(disputes=[dispute("D1", "lost", 20_00), dispute("D2", "lost", 5_00), *undecided])
+    assert lines(found, "DISPUTE") == {"chargeback_loss": 25_00, "dispute_receivable": -25_00}
+    (entry,) = found.entries
+    assert entry.source_id == golden.DAY.isoformat()
+    legs = found.legs["DISPUTE", entry.source_id]
+    assert {row["fact_id"] for row in legs.to_pylist()} == {"D1", "D2"}
+    assert build(disputes=undecided).entries == ()
+
+
+def test_an_account_for_losses_is_needed_only_once_a_dispute_is_lost_d10():
+    rules = {role: code for role, code in ACCOUNTS.rules.items() if role != "chargeback_loss"}
+    accounts = AccountMap.of(rules, "1")
+    assert build(disputes=[dispute("D1", "open", 20_00)], accounts=accounts).findings == ()
+    found = build(disputes=[dispute("D1", "lost", 20_00)], accounts=accounts)
+    assert found.entries == ()
+    gap = finding(found, "DISPUTE")
+    assert (gap.finding.code, gap.finding.pointer) == ("D10", "/mapping/chargeback_loss")
 
 
 def test_an_unknown_type_of_payout_entry_is_a_gap_that_names_it_r_7_4():

@@ -15,6 +15,7 @@ from cloud_conductor.accounting.facts import DayFacts, split
 from cloud_conductor.conform import flow as conform
 from cloud_conductor.domain.errors import NotFound
 from cloud_conductor.domain.events import Event
+from cloud_conductor.pipelines.drawers import with_drawers
 from cloud_conductor.serve import vendors
 from cloud_conductor.serve.desk import Ask, Desk
 from cloud_conductor.serve.rest.endpoint import Endpoint, Identity, Params, Ref, sees
@@ -356,7 +357,8 @@ def _legs_of(ask: Ask, row: EntryRow) -> tuple[pa.Table, bool]:
     if store is None:
         raise NotFound(f"store {row.store} is not in conductor.toml any more")
     day = date.fromisoformat(row.business_date)
-    tables = split(conform.day_facts(desk.lake, day)).get(row.store, {})
+    whole = with_drawers(desk.lake, conform.day_facts(desk.lake, day))
+    tables = split(whole).get(row.store, {})
     source = config.sources.get(store.source)
     facts = DayFacts.of(store, day, tables, processor=source.vendor if source else store.source)
     made = journal.day_entries(facts, desk.house.accounts, fees_at=config.accounting.fees_at)

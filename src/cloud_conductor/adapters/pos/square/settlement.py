@@ -187,7 +187,7 @@ def payout_entry_row(entry: wire.PayoutEntry, head: int) -> Row:
 
 
 def decided_at(dispute: wire.Dispute) -> datetime | None:
-    """When the outcome was known: Square changes a dispute that is decided no more."""
+    """When the outcome was known, as far as the version at hand tells; None until there is one."""
     if DISPUTE_STATES[dispute.state] not in DECIDED:
         return None
     return dispute.updated_at or dispute.created_at

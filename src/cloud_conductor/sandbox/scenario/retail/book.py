@@ -15,7 +15,7 @@ from cloud_conductor.sandbox.scenario.daybook import StoreMeant, shares
 from cloud_conductor.sandbox.scenario.retail.bills import Back, BackCharge, Bill
 
 Json = dict[str, Any]
-KINDS = ("SALES", "CASH", "DEPOSIT", "FEES", "COGS", "PAYOUT")
+KINDS = ("SALES", "CASH", "DEPOSIT", "FEES", "COGS", "PAYOUT", "DISPUTE")
 TENDERS = {  # means of payment: the role it is entered under
     "card": "clearing.square",
     "cash": "undeposited_cash",
@@ -134,7 +134,11 @@ class Slip:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """One counted drawer shift. drops: cash taken to the safe during it, part of its bag."""
+    """One counted drawer shift. drops: cash taken to the safe during it, part of its bag.
+
+    float_change: between the drawer's float and the change fund, negative when lowered. gap: opened
+    with, less what the shift before left in the drawer; negative when cash is missing.
+    """
 
     shift_id: str
     float_minor: int
@@ -142,18 +146,25 @@ class Count:
     paid_in_minor: int
     paid_out_minor: int
     drops_minor: int
+    float_change_minor: int
+    gap_minor: int
     counted_minor: int
+
+    @property
+    def stays_minor(self) -> int:
+        """The float that belongs in the drawer from now on."""
+        return self.float_minor + self.float_change_minor
 
     @property
     def over_short_minor(self) -> int:
         """Counted less expected; negative is short (section 8)."""
-        expected = self.float_minor + self.cash_minor + self.paid_in_minor
+        expected = self.stays_minor + self.cash_minor + self.paid_in_minor
         return self.counted_minor - (expected - self.paid_out_minor - self.drops_minor)
 
     @property
     def bag_minor(self) -> int:
         """What goes to the bank: all but the float, and what is in the safe."""
-        return self.counted_minor - self.float_minor + self.drops_minor
+        return self.counted_minor - self.stays_minor + self.drops_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +195,7 @@ class Book:
         self._slips: dict[tuple[str, date], list[Slip]] = defaultdict(list)
         self._counts: dict[tuple[str, date], list[Count]] = defaultdict(list)
         self._paid: dict[tuple[str, date], list[Paid]] = defaultdict(list)
+        self._lost: dict[tuple[str, date], int] = defaultdict(int)
 
     def ring(self, store: str, at: datetime, slip: Slip) -> None:
         """Book a slip on the trading day of `at`; ValueError unless R-6.1 holds for it."""
@@ -214,6 +226,10 @@ class Book:
         back = {**payout.roles, "clearing.square": clearing}
         some[some.index(payout)] = Paid(payout.payout_id, payout.sent, back)
 
+    def lose(self, store: str, at: datetime, amount: int) -> None:
+        """A dispute is lost: what was held back for it never comes (R-7.5)."""
+        self._lost[store, self.day(store, at)] += amount
+
     def expect(self, code: str, store: str, day: date) -> None:
         """Note a break that must be found open, because a story made it (R-14.4)."""
         self.breaks.add((code, store, day.isoformat()))
@@ -233,7 +249,9 @@ class Book:
 
     def truth(self, **more: Any) -> Json:
         """Give all that was meant: store-days in order of store and date."""
-        keys = sorted(self._slips.keys() | self._counts.keys() | self._paid.keys())
+        keys = sorted(
+            self._slips.keys() | self._counts.keys() | self._paid.keys() | self._lost.keys()
+        )
         return {
             "schema": "sandbox.truth/v2",
             "stores": [store.as_truth() for store in self.stores.values()],
@@ -272,6 +290,8 @@ class Book:
             _add_count(entries, count)
         for paid in self._paid.get((store, day), []):
             _add_amounts(entries["PAYOUT"], {"bank": paid.net_minor, **paid.roles})
+        lost = self._lost.get((store, day), 0)
+        _add_amounts(entries["DISPUTE"], {"chargeback_loss": lost, "dispute_receivable": -lost})
         figures["fees"] = entries["FEES"].get("merchant_fees.square", 0)
         figures["cogs"] = entries["COGS"].get("cogs", 0)
         figures["over_short"] = sum(one.over_short_minor for one in counts)
@@ -305,7 +325,8 @@ class Book:
 
 def _add_count(entries: Mapping[str, dict[str, int]], count: Count) -> None:
     over, out, inside = count.over_short_minor, count.paid_out_minor, count.paid_in_minor
-    cash = {"cash_over_short": -over, "petty_expense": out, "cash_float": -inside}
+    cash = {"cash_over_short": -over, "petty_expense": out, "cash_custody_diff": -count.gap_minor}
+    cash["cash_float"] = count.gap_minor - inside
     _add_amounts(entries["CASH"], {**cash, "undeposited_cash": over - out + inside})
     bag = max(count.bag_minor, 0)
     _add_amounts(entries["DEPOSIT"], {"bank": bag, "undeposited_cash": -bag})

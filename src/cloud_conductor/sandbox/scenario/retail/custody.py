@@ -7,6 +7,7 @@ from cloud_conductor.sandbox.scenario.retail.stories import Story, flow
 from cloud_conductor.sandbox.scenario.retail.till import Till
 
 FLOAT_CENTS = 20_000
+FLOAT_STEP_CENTS = 5_000
 OVER_SHORT_CENTS = (-155, -50, -1, 0, 0, 0, 25, 100)
 PAID_OUTS = ("window cleaner", "stamps", "Milk & sugar", "taxi")
 SENT_AFTER = timedelta(minutes=30)
@@ -21,14 +22,13 @@ def shifts(till: Till, rng: random.Random, day: date, register: str, planned: se
     middle = opens + (closes - opens) / 2
     ends = [middle, closes] if rng.random() < 0.25 else [closes]
     yield opens
-    if "float_missing" in planned and floats.get(register) == usual:
-        floats[register] -= till.country.amount(5_000)
+    if "float_missing" in planned and floats.get(register, 0) >= usual:
+        floats[register] -= till.country.amount(FLOAT_STEP_CENTS)
     for end in ends:
         opened = floats.setdefault(register, usual)
-        if till.left.get(register) not in {None, opened}:
-            till.book.expect("D11", till.store, day)
         till.open_drawer(register, day, opened)
         yield end
+        floats[register] = till.drawers[register].stays_minor
         over = till.country.amount(rng.choice(OVER_SHORT_CENTS))
         if till.drawers[register].cash_minor + over < 0:
             over = 0  # nobody loses cash that nobody took
@@ -72,19 +72,40 @@ def safe_drop(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
     yield from ()
 
 
+@flow(0.03, "R-8.1, R-8.2", "drawer event PAID_OUT named `Float lowered`, PAID_IN `Float raised`")
+def float_change(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
+    """Between a drawer's float and the change fund, booked: the next shift opens with the new float."""
+    register = _drawer(till, rng)
+    step, usual = till.country.amount(FLOAT_STEP_CENTS), till.country.amount(FLOAT_CENTS)
+    if register:
+        drawer = till.drawers[register]
+        is_raised = drawer.stays_minor < usual or (
+            drawer.stays_minor == usual and rng.random() < 0.5
+        )
+        kind, name = ("PAID_IN", "Float raised") if is_raised else ("PAID_OUT", "Float lowered")
+        till.drawer_event(register, kind, step, name)
+        drawer.float_change_minor += step if is_raised else -step
+    yield from ()
+
+
 @flow(0.3, "R-2.8", "drawer event NO_SALE")
 def no_sale(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
     """The drawer opened without a sale: an audit event, no money."""
-    register = rng.choice(sorted(till.drawers)) if till.drawers else ""
+    register = _drawer(till, rng)
     if register:
         till.drawer_event(register, "NO_SALE", 0, "change for a customer")
     yield from ()
 
 
+def _drawer(till: Till, rng: random.Random) -> str:
+    """One of the registers whose drawer is open; none is an empty text."""
+    return rng.choice(sorted(till.drawers)) if till.drawers else ""
+
+
 def _move(till: Till, rng: random.Random, kind: str, amount: int, reason: str) -> None:
-    if not till.drawers:
+    register = _drawer(till, rng)
+    if not register:
         return
-    register = rng.choice(sorted(till.drawers))
     drawer = till.drawers[register]
     taken = drawer.cash_minor + drawer.paid_in_minor - drawer.paid_out_minor - drawer.drops_minor
     if kind == "PAID_OUT" and taken < amount + till.country.amount(200):

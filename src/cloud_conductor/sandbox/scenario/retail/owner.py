@@ -15,11 +15,13 @@ ACCOUNTS: Mapping[str, str] = {
     "ar.house": "860",
     "vendor_receivable": "860",
     "dispute_receivable": "860",
+    "chargeback_loss": "440",
     "uncollected_offline": "860",
     "inventory.*": "140",
     "cogs.*": "310",
     "merchant_fees.square": "420",
     "cash_over_short": "425",
+    "cash_custody_diff": "426",
     "petty_expense.*": "430",
     "cash_rounding": "435",
     "service_revenue.*": "210",
@@ -53,7 +55,8 @@ MEANINGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "deposit": ("Layaway deposit",),
         "vendor_coupon": ("Vendor coupon",),
     },
-    "paid_outs": {"drop": ("Safe drop*",)},
+    "paid_outs": {"drop": ("Safe drop*",), "float": ("Float lowered*",)},
+    "paid_ins": {"float": ("Float raised*",)},
 }
 """What a name at the till is -> what it means -> patterns of the names."""
 
@@ -68,7 +71,7 @@ def mapping(places: Iterable[Place]) -> dict[str, str]:
 
 
 def meanings() -> tuple[tuple[str, str, tuple[str, ...]], ...]:
-    """MEANINGS as rows: (lines, discounts, tenders or paid_outs; meaning; patterns)."""
+    """MEANINGS as rows: (lines, discounts, tenders, paid_outs or paid_ins; meaning; patterns)."""
     return tuple(
         (what, meaning, names)
         for what, found in MEANINGS.items()

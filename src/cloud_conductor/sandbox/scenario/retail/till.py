@@ -68,6 +68,13 @@ class Drawer:
     paid_in_minor: int = 0
     paid_out_minor: int = 0
     drops_minor: int = 0
+    float_change_minor: int = 0
+    gap_minor: int = 0
+
+    @property
+    def stays_minor(self) -> int:
+        """Its float as it was changed so far."""
+        return self.float_minor + self.float_change_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,14 +373,18 @@ class Till:
     # ---- drawers and the processor -------------------------------------------------------------
 
     def open_drawer(self, register: str, day: date, float_minor: int) -> None:
-        """Begin a shift with its float."""
+        """Begin a shift with its float; a gap when the shift before left other cash (R-8.2)."""
+        left = self.left.get(register)
+        gap = float_minor - left if left is not None else 0
+        if gap:
+            self.book.expect("D11", self.store, day)
         body = {
             "location_id": self.location_id,
             "opened_cash_money": self.money(float_minor),
             "device": {"id": register, "name": register},
         }
         found = self.square("POST", "/sandbox/cash-drawers/shifts", body)["cash_drawer_shift"]
-        self.drawers[register] = Drawer(found["id"], day, float_minor)
+        self.drawers[register] = Drawer(found["id"], day, float_minor, gap_minor=gap)
 
     def drawer_event(self, register: str, kind: str, amount: int, reason: str) -> None:
         """Open a drawer without a sale, or take cash out of it or put some in."""
@@ -390,7 +401,7 @@ class Till:
             self.square("POST", f"/sandbox/cash-drawers/shifts/{drawer.shift_id}/end", {})
             self.book.expect("D11", self.store, drawer.day)
             return
-        expected = drawer.float_minor + drawer.cash_minor + drawer.paid_in_minor
+        expected = drawer.stays_minor + drawer.cash_minor + drawer.paid_in_minor
         expected -= drawer.paid_out_minor + drawer.drops_minor
         counted = max(expected + over_short, 0)
         body = {"closed_cash_money": self.money(counted)}
@@ -402,11 +413,13 @@ class Till:
             drawer.paid_in_minor,
             drawer.paid_out_minor,
             drawer.drops_minor,
+            drawer.float_change_minor,
+            drawer.gap_minor,
             counted,
         )
         if count.bag_minor < 0:
             self.book.expect("D11", self.store, drawer.day)
-        self.left[register] = min(counted, drawer.float_minor)
+        self.left[register] = min(counted, drawer.stays_minor)
         self.book.count(self.store, drawer.day, count)
 
     def pay_out(
