@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from cloud_conductor.accounting.collected import collected
+from cloud_conductor.accounting.custody import Drawer, with_left
 from cloud_conductor.accounting.facts import DayFacts, StoreDay, total
 from cloud_conductor.accounting.journal import day_entries, lineage_of, span_entries
 from cloud_conductor.accounting.mapping import AccountMap
 from cloud_conductor.accounting.versions import next_version, summed
 from cloud_conductor.domain.stores import Store
 from cloud_conductor.testing import golden_day as golden
-from cloud_conductor.testing.small_day import Basket, Line, Service, Tender, small_tables
+from cloud_conductor.testing.small_day import NOON, Basket, Line, Service, Tender, small_tables
 
 ACCOUNTS = AccountMap.of(
     {
@@ -26,7 +27,9 @@ ACCOUNTS = AccountMap.of(
         "vendor_receivable": "620",
         "payout_entry.*": "861",
         "dispute_receivable": "860",
+        "chargeback_loss": "440",
         "cash_rounding": "435",
+        "cash_custody_diff": "426",
     },
     "1",
 )
@@ -195,6 +198,24 @@ def test_a_payout_is_the_sum_of_its_entries_or_blocked_inv_11(rows, off, fees_at
         assert (entry.is_balanced, bank) == (True, net)
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["open", "won", "lost"]), st.integers(1, 900_00)), max_size=6
+    )
+)
+def test_what_is_lost_is_what_is_no_longer_receivable_r_7_5(disputes):
+    rows = [
+        {"dispute_id": f"D{n}", "state": state, "currency": "USD", "amount_minor": amount}
+        for n, (state, amount) in enumerate(disputes)
+    ]
+    tables = small_tables((), disputes=rows)
+    found = day_entries(DayFacts.of(golden.STORE, golden.DAY, tables), ACCOUNTS)
+    lost = sum(amount for state, amount in disputes if state == "lost")
+    legs = {line.role: line.amount_minor for entry in found.entries for line in entry.lines}
+    assert legs == ({"chargeback_loss": lost, "dispute_receivable": -lost} if lost else {})
+
+
 @st.composite
 def a_torn_basket(draw, sale_id: str) -> Basket:
     """A basket that may lack money, be paid twice, be void, or have a refund that failed."""
@@ -242,6 +263,9 @@ def test_many_store_days_together_give_what_each_gives_alone(days, quarantined):
                  "fee_minor": 10, "net_minor": 90}
             ],
         )  # fmt: skip
+        left = Drawer(golden.STORE.store, "R1", golden.DAY, NOON, "SG", [90, 100, None, 140][n])
+        follows = (left._replace(shift_id="SH"), left)
+        tables["cash_shifts"] = with_left(tables["cash_shifts"], [follows])
         parts.append({name: placed(table, store, day) for name, table in tables.items()})
     everything = {
         name: pa.concat_tables(part[name] for part in reversed(parts)) for name in parts[0]

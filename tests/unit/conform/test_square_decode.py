@@ -4,6 +4,7 @@ import json
 from datetime import UTC, date, datetime
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
 
@@ -13,6 +14,7 @@ from cloud_conductor.adapters.pos.square.rows import ROWS, Head, millionths
 from cloud_conductor.adapters.pos.square.taxes import jurisdiction_of, telescope
 from cloud_conductor.domain.events import Event
 from cloud_conductor.domain.schemas import ARRIVAL_COLUMNS, TABLES
+from cloud_conductor.domain.stores import Meanings
 from cloud_conductor.ports.pos import Decoded, Parent
 from conform_events import PAYLOADS, event, store
 from square_payloads import (
@@ -330,6 +332,31 @@ def test_a_drawer_event_is_filed_with_the_shift_its_address_names() -> None:
     (row,) = found.tables["cash_events"].to_pylist()
     assert (row["shift_id"], row["business_date"]) == ("S1", DAY)
     assert (row["event_type"], row["amount_minor"]) == ("paid_out", 1200)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "meant"),
+    [
+        ("PAID_OUT", "Safe drop 3", "drop"),
+        ("PAID_OUT", "Float lowered", "float_lowered"),
+        ("PAID_IN", "float raised to 250", "float_raised"),
+        ("PAID_OUT", "Float raised", "paid_out"),
+        ("PAID_IN", "Safe drop", "paid_in"),
+        ("NO_SALE", "Float lowered", "no_sale"),
+    ],
+)
+def test_a_drawer_event_means_what_its_owner_says_r_8_1(kind: str, name: str, meant: str) -> None:
+    meanings = Meanings(
+        paid_outs=(("drop", ("Safe drop*",)), ("float", ("Float lowered",))),
+        paid_ins=(("float", ("Float raised*",)),),
+    )
+    body = {"id": "E1", "event_type": kind, "created_at": "2026-11-22T10:00:00Z"}
+    body |= {"event_money": money(5000), "description": name}
+    url = "https://connect.example/v2/cash-drawers/shifts/S1/events?location_id=L1"
+    events = logged("cash_shift", shift()), logged("cash_event", body, 2, url=url)
+    owned = msgspec.structs.replace(store(), meanings=meanings)
+    (row,) = decode(*events, stores={"L1": owned}).tables["cash_events"].to_pylist()
+    assert (row["event_type"], row["amount_minor"]) == (meant, 5000)
 
 
 def test_catalog_items_give_a_row_per_variation_and_categories_one_of_their_own() -> None:

@@ -26,9 +26,15 @@ def test_a_name_is_compared_without_case_and_a_star_stands_for_any_end(name, mea
 
 
 def test_meanings_without_names_are_left_out_of_the_rules():
-    said = {"lines": {"donation": ["Donation"]}, "paid_outs": {"drop": ["Safe drop*"]}}
+    said = {
+        "lines": {"donation": ["Donation"]},
+        "paid_outs": {"drop": ["Safe drop*"]},
+        "paid_ins": {"float": ["Float raised"]},
+    }
     assert msgspec.convert(said, MeaningsConfig).rules() == Meanings(
-        lines=(("donation", ("Donation",)),), paid_outs=(("drop", ("Safe drop*",)),)
+        lines=(("donation", ("Donation",)),),
+        paid_outs=(("drop", ("Safe drop*",)),),
+        paid_ins=(("float", ("Float raised",)),),
     )
 
 
