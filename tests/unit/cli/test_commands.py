@@ -132,6 +132,13 @@ def test_a_wrong_configuration_is_exit_code_3_with_code_message_fix_and_more(emp
     assert "Traceback" not in answer.err
 
 
+def test_up_refuses_a_wrong_mapping_before_any_role_could_die_of_it(empty):
+    (empty.folder / "conductor.toml").write_text('[mapping]\n"cash_over_shot" = "425"\n')
+    answer = empty.conductor("up")
+    assert (answer.code, answer.out) == (3, "")
+    assert "cash_over_shot" in answer.err
+
+
 def test_debug_shows_the_traceback(empty):
     answer = empty.conductor("--debug", "status")
     assert answer.code == 3
