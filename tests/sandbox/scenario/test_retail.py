@@ -55,14 +55,28 @@ def test_clearing_that_is_left_is_the_sellers_unpaid_balance(month):
                 left[day["store"]] += entry["lines"].get(role, 0)
     unpaid: Counter[str] = Counter()
     places = {store["location_id"]: store["store"] for store in truth["stores"]}
-    lost = [one for one in dump["disputes"] if one["state"] == "LOST"]
-    for one in lost:
-        unpaid[places[one["location_id"]]] += one["amount_money"]["amount"]
+    for one in dump["disputes"]:
+        if one["state"] == "EVIDENCE_REQUIRED":
+            unpaid[places[one["location_id"]]] += one["amount_money"]["amount"]
     for entry in dump["balance_entries"]:
         if not entry["payout_id"]:
             unpaid[places[entry["location_id"]]] += entry["net_amount_money"]["amount"]
     amounts = {place: amount for place, amount in left.items() if amount}
     assert amounts == {place: amount for place, amount in unpaid.items() if amount}
+
+
+def test_what_is_lost_is_what_the_seller_lost_r_7_5(month):
+    truth, dump = month
+    lost: Counter[str] = Counter()
+    for day in truth["store_days"]:
+        for entry in day["entries"]:
+            lost[day["store"]] += entry["lines"].get("chargeback_loss", 0)
+    places = {store["location_id"]: store["store"] for store in truth["stores"]}
+    told: Counter[str] = Counter()
+    for one in dump["disputes"]:
+        if one["state"] in {"LOST", "ACCEPTED"}:
+            told[places[one["location_id"]]] += one["amount_money"]["amount"]
+    assert +lost == told
 
 
 def test_gift_card_liability_is_the_sum_of_the_cards_inv_10(month):

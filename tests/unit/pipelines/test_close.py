@@ -33,6 +33,7 @@ from cloud_conductor.testing.ledger import MemoryLedger
 from conform_events import House, event, store
 from square_payloads import (
     category,
+    dispute,
     item,
     line,
     money,
@@ -50,6 +51,7 @@ ACCOUNTS = AccountMap.of(
     {
         "clearing.square": "110", "bank": "090", "sales.*": "200", "returns.*": "230", "tax_payable.*": "820",
         "merchant_fees.*": "420", "cogs.*": "310", "inventory.*": "140",
+        "dispute_receivable": "860", "chargeback_loss": "440",
     },
     "1",
 )  # fmt: skip
@@ -183,6 +185,54 @@ def test_a_payout_whose_entries_come_after_its_close_is_due_again_inv_11(shop: S
     shop.house.take([event("payout_entry", payout_entry())])
     assert shop.close_due() == [DAY]
     assert [row.state for row in shop.entries("PAYOUT").values()] == ["draft"]
+
+
+LOST = {"state": "LOST", "version": 2}
+DEADLINE = "2026-11-22T17:00:00Z"
+
+
+def test_a_dispute_closes_the_day_it_is_lost_on_even_one_without_sales_r_7_5(shop: Shop) -> None:
+    shop.house.take([event("dispute", dispute())])
+    shop.close_due()
+    assert shop.entries("DISPUTE") == {}
+    shop.house.take([event("dispute", dispute(updated_at=DEADLINE, **LOST))])
+    shop.close_due()
+    entry = shop.entries("DISPUTE")[NEXT].entry
+    assert {line.role: line.amount_minor for line in entry.lines} == {
+        "chargeback_loss": 1000,
+        "dispute_receivable": -1000,
+    }
+    assert shop.close_due() == []
+
+
+@pytest.mark.parametrize(
+    ("later", "booked"),
+    [
+        pytest.param({"state": "WON"}, {}, id="won after all"),
+        pytest.param({"state": "LOST"}, {DAY: 1000}, id="lost another day"),
+    ],
+)
+def test_a_later_word_on_a_posted_loss_is_a_delta_r_13_2(
+    shop: Shop, later: dict[str, str], booked: dict[date, int]
+) -> None:
+    shop.house.take([event("dispute", dispute(updated_at="2026-11-20T17:00:00Z", **LOST))])
+    shop.close_due()
+    approve(shop.deps.books, "boss")
+    make_batches(shop.deps.books)
+    post_all(shop.deps.books, 10, lambda _s: None)
+    shop.house.take([event("dispute", dispute(**later, version=3))])
+    shop.close_due()
+    with shop.engine.connect() as connection:
+        rows = books.entries(connection)
+    left: dict[date, int] = {}
+    for row in rows:
+        for one in row.entry.lines:
+            if one.role == "chargeback_loss":
+                on = row.entry.business_date
+                left[on] = left.get(on, 0) + one.amount_minor
+    assert {on: amount for on, amount in left.items() if amount} == booked
+    assert [row.correction for row in rows if row.entry.business_date < DAY] == ["", "delta"]
+    assert shop.close_due() == []
 
 
 def test_a_sale_that_comes_while_its_day_is_being_posted_gets_its_delta_afterwards_r_13_2(

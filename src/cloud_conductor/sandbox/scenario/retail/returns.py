@@ -18,6 +18,8 @@ from cloud_conductor.sandbox.scenario.retail.book import Slip
 from cloud_conductor.sandbox.scenario.retail.stories import MINUTE, Story, flow, sell_card
 from cloud_conductor.sandbox.scenario.retail.till import CARD, Json, Owed, Ticket, Till
 
+UNDECIDED_AFTER = timedelta(days=6)
+"""Disputes that would be decided longer after the last day of trade are still open in the end."""
 Units = Sequence[tuple[int, int]]  # (line of the sale, units that come back)
 
 
@@ -247,9 +249,9 @@ def exchange(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
     till.ring(later, slip)
 
 
-@flow(0.06, "R-7.5", "dispute; payout entries OPEN_DISPUTE, and DISPUTE when it is won")
+@flow(0.06, "R-7.5", "dispute; payout entries OPEN_DISPUTE, and DISPUTE only when it is won")
 def dispute(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
-    """The card's holder contests a sale; the amount is held back, and comes back when won."""
+    """The card's holder contests a sale; the amount is held back, and comes back or is lost."""
     ticket = sold_before(till, rng, at, [till.of("APP-JKT")])
     amount = ticket.bill.total_minor
     opened = at + timedelta(days=rng.randint(2, 6), minutes=11)
@@ -258,11 +260,18 @@ def dispute(till: Till, rng: random.Random, at: datetime, day: date) -> Story:
     found = till.square("POST", "/sandbox/disputes", body)["dispute"]
     till.balance.append(Owed(opened, {"dispute_receivable": amount}))
     ended = opened + timedelta(days=rng.randint(2, 8))
+    if till.hours.local_date(ended) > till.hours.last + UNDECIDED_AFTER:
+        return
     yield ended
-    outcome = rng.choice(("WON", "LOST"))
-    till.square("POST", f"/sandbox/disputes/{found['id']}/resolve", {"state": outcome})
+    outcome = rng.choice(("WON", "LOST", "ACCEPTED"))
+    if outcome == "ACCEPTED":
+        till.square("POST", f"/v2/disputes/{found['id']}/accept", {})
+    else:
+        till.square("POST", f"/sandbox/disputes/{found['id']}/resolve", {"state": outcome})
     if outcome == "WON":
         till.balance.append(Owed(ended, {"dispute_receivable": -amount}))
+    else:
+        till.book.lose(till.store, ended, amount)
 
 
 @flow(0.04, "R-7.4", "payout FAILED after it was sent; entry RETURNED_PAYOUT in the next one")
