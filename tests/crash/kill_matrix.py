@@ -17,7 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -108,20 +108,75 @@ class Played:
 
 
 @dataclass(frozen=True)
-class Run:
-    """One cell of the matrix. part: which of the role's borders, 0 (first) to 1 (last)."""
+class Cell:
+    """One cell of the matrix. border: the n-th crossing of the role's process, from 1."""
 
     role: str
-    part: float
+    border: int
     loses_reply: bool
 
-    @classmethod
-    def of(cls, seed: int, total: int) -> "Run":
-        """Roles in turn, borders spread evenly over all runs, every second with lost replies."""
-        dice = random.Random(seed)
-        return cls(
-            ROLES[seed % 3], ((seed // 3) + dice.random()) * 3 / total % 1, dice.random() < 0.5
-        )
+
+@dataclass
+class Outcome:
+    """What a run came to. struck: the kill did. lost, doubled: counted at the end, over all kept.
+
+    What is counted: webhooks acknowledged, events in the log, events in raw files, documents in the
+    ledger.
+    """
+
+    struck: bool = False
+    lost: int = 0
+    doubled: int = 0
+
+    def count(self, wanted: Iterable[Any], found: Iterable[Any]) -> None:
+        """Add what is missing of what must be there, and what is there besides."""
+        must, there = Counter(wanted), Counter(found)
+        self.lost += (must - there).total()
+        self.doubled += (there - must).total()
+
+
+class Deal:
+    """Deals the cells so that none is met twice before each was tried once, on whatever day.
+
+    Days differ in their borders: one that only a later day has is dealt when that day is played.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._dice = random.Random(seed)
+        self.tried: Counter[Cell] = Counter()
+        self.met: Counter[Cell] = Counter()
+        self._left: list[Cell] = []
+        self.cells: set[Cell] = set()
+
+    def begin(self, borders: dict[str, int]) -> None:
+        """Take up a day that has these borders."""
+        self._left = [
+            Cell(role, border, loses_reply)
+            for role in ROLES
+            for border in range(1, borders[role] + 1)
+            for loses_reply in (False, True)
+        ]
+        self._dice.shuffle(self._left)
+        self.cells |= set(self._left)
+
+    def next(self, roles: Collection[str] = ROLES) -> Cell:
+        """The cell tried least of these roles; of those, one that no kill has struck yet."""
+        cells = (cell for cell in self._left if cell.role in roles)
+        cell = min(cells, key=lambda one: (self.tried[one], self.met[one]))
+        self.tried[cell] += 1
+        return cell
+
+    def told(self) -> dict[str, Any]:
+        """Cells met and cells there by role, and how many kills struck at each border in order."""
+        told: dict[str, Any] = {}
+        for role in ROLES:
+            cells = [cell for cell in self.cells if cell.role == role]
+            told[role] = {"met": sum(cell in self.met for cell in cells), "there": len(cells)}
+            for loses_reply, name in ((False, "replies kept"), (True, "replies lost")):
+                row = sorted(cell.border for cell in cells if cell.loses_reply == loses_reply)
+                kills = (str(self.met[Cell(role, border, loses_reply)]) for border in row)
+                told[role][name] = " ".join(kills)
+        return told
 
 
 @contextmanager
@@ -144,7 +199,7 @@ def open_matrix(folder: Path, *, seed: int) -> Iterator[Played]:
         player.start()
         assert staged.ready.wait(WAIT_S)
         plan = rehearsal.Plan(scenario="chain", seed=seed, stores=1, days=1)
-        opened = _Opened(pos.url, ledger, staged.stores())
+        opened = _Opened(pos.url, ledger, staged.stores(), told.told_by_owner())
         product = folder / "product"
         path = rehearsal.configure(plan, product, opened)  # type: ignore[arg-type]
         played = Played(folder, seller, {}, path)
@@ -159,59 +214,61 @@ def open_matrix(folder: Path, *, seed: int) -> Iterator[Played]:
             until(lambda: not seller.state.pending, "every webhook is taken")
         played.borders["gateway"] = _crossed(played)
         played.truth = staged.truth
-        played.webhooks = _ids(path)
+        played.webhooks = set(_ids(path))
         for role, following in (("worker", "scheduler"), ("scheduler", "")):
             played.keep(role)
             _play(played, role)
             played.borders[role] = _crossed(played)
             if following:
-                played.events, played.lake = _ids(path), _digests(path)
+                played.events, played.lake = set(_ids(path)), _digests(path)
         yield played
 
 
-def run_cell(played: Played, cell: Run, seed: int) -> bool:
-    """Kill, start again, judge; gives whether the kill struck."""
+def run_cell(played: Played, cell: Cell, seed: int) -> Outcome:
+    """Kill, start again, and count what is there against what must be."""
     played.again(cell.role)
-    kill_at = 1 + int(cell.part * played.borders[cell.role])
     if cell.role == "gateway":
-        return _run_gateway(played, kill_at, loses_reply=cell.loses_reply)
+        return _run_gateway(played, cell)
     played.seller.state.faults.clear()
+    outcome = Outcome()
     if cell.role == "worker":
         if cell.loses_reply:
             played.seller.state.faults.plan({"lose_reply": {"next": 1, "methods": ["POST"]}})
-        struck = _play(played, "worker", kill_at)
+        outcome.struck = _play(played, "worker", cell.border)
         _play(played, "worker")
-        assert _ids(played.path) == played.events
+        outcome.count(played.events, _ids(played.path))
+        outcome.count(*_raw(played.path))
         assert _digests(played.path) == played.lake
-        check_raw(played.path)
         check_events(played.path)
-        return struck
+        return outcome
     faults = {"lose_reply": {"probability": 0.4, "path": "/api.xro"}} if cell.loses_reply else {}
     with _ledger(seed, faults) as ledger:
         _point_at(played, ledger)
-        struck = _play(played, "scheduler", kill_at)
+        outcome.struck = _play(played, "scheduler", cell.border)
         _play(played, "scheduler")
-        check_ledger(played, ledger)
+        outcome.count(*_documents(played, ledger))
+        check_books(played)
     check_events(played.path)
-    return struck
+    return outcome
 
 
-def _run_gateway(played: Played, kill_at: int, *, loses_reply: bool) -> bool:
+def _run_gateway(played: Played, cell: Cell) -> Outcome:
     """Every webhook again: to a gateway that dies, then to one that lives."""
     left = {
         name: body.encode()
         for _, body in played.seller.state.events
         if (name := json.loads(body)["event_id"]) in played.webhooks
     }
-    hang_up = set(list(left)[::3]) if loses_reply else set()
-    with _running(played, "gateway", kill_at) as process:
+    hang_up = set(list(left)[::3]) if cell.loses_reply else set()
+    outcome = Outcome()
+    with _running(played, "gateway", cell.border) as process:
         _deliver(played, process, left, hang_up)
-        struck = not process.is_alive()
+        outcome.struck = not process.is_alive()
     with _running(played, "gateway") as process:
         _deliver(played, process, left, set())
     assert left == {}
-    assert _ids(played.path) == played.webhooks
-    return struck
+    outcome.count(played.webhooks, _ids(played.path))
+    return outcome
 
 
 def _deliver(
@@ -294,6 +351,7 @@ class _Opened:
     square: str
     xero: str
     stores: list[dict[str, Any]]
+    owner: dict[str, Any]
 
 
 @contextmanager
@@ -323,12 +381,10 @@ def _suffix(line: str) -> str:
     return "/" + address.split("/", 3)[3] if address.count("/") > 2 else ""
 
 
-def _ids(path: Path) -> set[str]:
+def _ids(path: Path) -> list[str]:
+    """The id of every event in the log."""
     with House(path) as house:
-        events = house.log.read("0", 0, 100_000)
-    names = [event.event_id for event in events]
-    assert len(names) == len(set(names)), "an event is in the log twice"
-    return set(names)
+        return [event.event_id for event in house.log.read("0", 0, 100_000)]
 
 
 def _digests(path: Path) -> Digests:
@@ -340,15 +396,15 @@ def _digests(path: Path) -> Digests:
         }
 
 
-def check_raw(path: Path) -> None:
-    """Every event of the log lies in exactly one raw file."""
+def _raw(path: Path) -> tuple[list[int], list[int]]:
+    """Every event of the log, and every one that lies in a raw file: the same ones."""
     with House(path) as house:
         logged = [event.seq for event in house.log.read("0", 0, 100_000)]
         keys = [key for key in house.raw.list("raw/") if not key.startswith("raw/duplicates")]
         found: list[int] = []
         for key in keys:
             found += pq.ParquetFile(house.raw.url(key)).read(["seq"])["seq"].to_pylist()
-    assert sorted(found) == logged
+    return logged, found
 
 
 def check_events(path: Path) -> None:
@@ -359,24 +415,31 @@ def check_events(path: Path) -> None:
     assert count.received == count.processed + count.deduplicated
 
 
-def check_ledger(played: Played, ledger: str) -> None:
-    """INV-18: one document per posting key, every entry posted, the audit chain whole."""
+def _documents(played: Played, ledger: str) -> tuple[list[str], list[str]]:
+    """The posting key of every entry, and of every document in the ledger: the same (INV-18)."""
     dump = httpx.get(f"{ledger}/sandbox/dump", timeout=30).raise_for_status().json()
     texts = [row["narration"] for row in dump["manual_journals"]]
     texts += [
         f"{row['lines'][0]['description']} {row['reference']}" for row in dump["bank_transactions"]
     ]
-    keys = Counter(text.partition("key=")[2][:36] for text in texts)
+    with House(played.path) as house, house.books.connect() as connection:
+        keys = [row.posting_key for row in books.entries(connection)]
+    return keys, [text.partition("key=")[2][:36] for text in texts]
+
+
+def check_books(played: Played) -> None:
+    """INV-18: every entry there must be, each posted as it was meant, the audit chain whole."""
     with House(played.path) as house:
         with house.books.connect() as connection:
             entries = books.entries(connection)
         assert flow.verify_audit(house.books_deps) is None
     assert {row.state for row in entries} == {"posted"}, [(r.kind, r.state) for r in entries]
     assert all(row.readback_hash == row.content_hash for row in entries)
-    assert keys == Counter(row.posting_key for row in entries)
-    found = {(row.store, row.business_date, row.kind) for row in entries}
-    assert found == {
+    wanted = [
         (day["store"], day["business_date"], entry["kind"])
         for day in played.truth["store_days"]
         for entry in day["entries"]
-    }
+    ]
+    assert sorted((row.store, str(row.business_date), row.kind) for row in entries) == sorted(
+        (store, str(day), kind) for store, day, kind in wanted
+    )

@@ -7,7 +7,7 @@ called directly, so that ten seeds take seconds. What webhooks bring, the sweep 
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -142,6 +142,9 @@ class _Opened:
     square: str
     xero: str
     stores: list[dict[str, Any]]
+    owner: dict[str, Any] = field(
+        default_factory=lambda: {"mapping": {}, "meanings": [], "receipts": ""}
+    )
 
 
 def _play(

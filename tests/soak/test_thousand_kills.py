@@ -1,7 +1,6 @@
-"""A thousand runs of the kill matrix, over days of four seeds."""
+"""A thousand runs of the kill matrix, over days of four seeds: every cell at least once."""
 
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from recording import recorded
 
 sys.path.append(str(Path(__file__).parents[1] / "crash"))
 
-from kill_matrix import Run, open_matrix, quick_folder, run_cell
+from kill_matrix import ROLES, Deal, open_matrix, quick_folder, run_cell
 
 RUNS = 1_000
 DAYS = 4
@@ -19,17 +18,28 @@ TELL_EVERY = 20
 @pytest.mark.soak
 @pytest.mark.timeout(0)
 def test_nothing_is_lost_or_doubled_in_a_thousand_kills(tmp_path: Path) -> None:
-    struck: Counter[str] = Counter()
+    deal = Deal(seed=1)
     with recorded("kill-matrix") as facts:
+        facts |= {"runs": 0, "killed": 0, "lost": 0, "doubled": 0, "borders_by_day": {}}
         for day in range(1, DAYS + 1):
             with quick_folder(tmp_path) as folder, open_matrix(folder, seed=day) as played:
-                for number in range(RUNS // DAYS):
-                    seed = number * DAYS + day - 1
-                    cell = Run.of(seed, RUNS)
-                    struck[cell.role] += run_cell(played, cell, seed)
-                    facts["runs"] = facts.get("runs", 0) + 1
-                    facts |= {"killed": dict(struck), "lost": 0, "doubled": 0}
-                    facts["borders"] = played.borders
+                deal.begin(played.borders)
+                facts["borders_by_day"][str(day)] = played.borders
+                for _ in range(RUNS // DAYS):
+                    cell = deal.next()
+                    outcome = run_cell(played, cell, seed=facts["runs"])
+                    deal.met[cell] += outcome.struck
+                    facts["runs"] += 1
+                    facts["killed"] += outcome.struck
+                    facts["lost"] += outcome.lost
+                    facts["doubled"] += outcome.doubled
+                    if outcome.lost or outcome.doubled:
+                        facts["last_wrong"] = str(cell)
                     if facts["runs"] % TELL_EVERY == 0:
+                        facts["cells"] = deal.told()
                         facts.save()
-        assert facts["runs"] == RUNS
+        facts["cells"] = deal.told()
+        facts.save()
+        assert (facts["runs"], facts["lost"], facts["doubled"]) == (RUNS, 0, 0)
+        cells = facts["cells"]
+        assert all(cells[role]["met"] == cells[role]["there"] for role in ROLES)
