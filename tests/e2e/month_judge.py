@@ -1,8 +1,10 @@
 """One seeded month judged: entries, figures, breaks and events against its truth."""
 
 import tempfile
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from month_rig import (
     Month,
@@ -24,6 +26,21 @@ def season_of(number: int, *, days: int = 30, stores: int = 2) -> Season:
     """Months are dealt round the countries, so that each meets its own changes of clocks."""
     country = list(COUNTRIES)[number % len(COUNTRIES)]
     return Season(country=country, seed=number, days=days, stores=stores)
+
+
+def clock_changes(season: Season) -> set[tuple[str, date]]:
+    """(store, day played) on which the clocks of a store's zone go forward or back (R-2.3)."""
+
+    def offset(zone: str, day: date) -> timedelta | None:
+        return datetime.combine(day, time(12), ZoneInfo(zone)).utcoffset()
+
+    days = [season.first + timedelta(days=number) for number in range(season.days)]
+    return {
+        (place.store, day)
+        for place in season.places
+        for day in days
+        if offset(place.time_zone, day) != offset(place.time_zone, day - timedelta(days=1))
+    }
 
 
 def _compared(month: Month, truth: dict[str, Any]) -> list[str]:
@@ -89,6 +106,7 @@ def judged(number: int, *, days: int = 30, stores: int = 2) -> dict[str, Any]:
                 f"schema: {sky.name}": 1,
                 f"clock: {sky.skew_hours:+} h": 1,
                 "zone of a store": 1,
+                "clocks of a store go forward or back": len(clock_changes(season)),
                 "quarantined": sky.broken,
             },
             "square_faults": struck,

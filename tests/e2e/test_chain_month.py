@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from house_rig import open_breaks
-from month_judge import SQUARE_FAULTS, judged
+from month_judge import SQUARE_FAULTS, clock_changes, judged, season_of
 from month_rig import (
     assert_every_event_is_accounted_for,
     differences,
@@ -44,6 +44,7 @@ def test_every_flow_of_trade_is_entered_as_meant_and_only_what_is_wrong_is_found
         quiet=True,
         forced=dict.fromkeys(FLOWS, 2),
     )
+    assert clock_changes(season)
     with open_month(tmp_path, season) as month:
         month.live()
         truth = month.game.truth()
@@ -61,6 +62,7 @@ def test_every_flow_of_trade_is_entered_as_meant_and_only_what_is_wrong_is_found
 @pytest.mark.parametrize("number", [1, 5])
 def test_days_with_all_faults_on_equal_their_truth(number: int):
     """Two of the soak's months, shorter: CA, and CL whose midnight does not exist (R-2.3)."""
+    assert clock_changes(season_of(number, days=12))
     told = judged(number, days=12)
     assert told["wrong"] == []
     assert told["webhooks"]["lost"], "the storm lost some"
@@ -71,6 +73,7 @@ def test_days_with_all_faults_on_equal_their_truth(number: int):
 def test_nothing_is_found_where_nothing_was_planted_whatever_happens_on_the_way(tmp_path: Path):
     quiet = dict.fromkeys((*BREAKING, *CASH_BACK), 0.0)
     season = Season(country="GB", seed=1, days=9, weights=quiet)
+    assert clock_changes(season)
     with open_month(tmp_path, season, faults=SQUARE_FAULTS) as month:
         month.live()
         assert differences(month) == {}

@@ -34,7 +34,7 @@ from cloud_conductor.sandbox.scenario import chain, golden, grocer
 from cloud_conductor.sandbox.scenario.catalogue import chain_stores
 from cloud_conductor.sandbox.scenario.retail import book, owner, weather
 from cloud_conductor.sandbox.scenario.retail import play as retail
-from cloud_conductor.sandbox.scenario.retail.places import Place, stores_of
+from cloud_conductor.sandbox.scenario.retail.places import Place
 from cloud_conductor.sandbox.scenario.till import Call
 from cloud_conductor.sandbox.square import DEFAULT_TOKEN, Seller, Settings, simulator
 from cloud_conductor.sandbox.square.shelf import Shelf, ShelvedSeller
@@ -89,7 +89,7 @@ class Plan:
     @property
     def places(self) -> tuple[Place, ...]:
         """Stores of retail; none of the others."""
-        return stores_of(self.season.place, self.stores) if self.scenario == "retail" else ()
+        return self.season.places if self.scenario == "retail" else ()
 
     def tax_splits(self) -> dict[str, Json]:
         """Store -> tax name -> statutory parts: what an owner knows and the POS does not say."""

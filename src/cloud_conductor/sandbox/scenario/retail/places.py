@@ -63,8 +63,9 @@ class City:
 class Country:
     """One seller. per_cent: minor units of its currency for one US cent of the price list.
 
-    months: first days that meet a change of clocks. cut_zone, cut: when the processor's day ends
-    (R-2.9); None for local midnight. coin: smallest coin in minor units (R-4.5).
+    months: first days. The clocks change on the seventh day of each, a Sunday; Japan's never do.
+    cut_zone, cut: when the processor's day ends (R-2.9); None for local midnight. coin: smallest
+    coin in minor units (R-4.5).
     """
 
     code: str
@@ -137,7 +138,7 @@ US = Country(
         ),
         City("DEN", "America/Denver", time(3), time(8), time(22), _us("Denver", "8.81", _DEN), 0),
     ),
-    (date(2026, 3, 1), date(2026, 10, 20), date(2026, 6, 1)),
+    (date(2026, 3, 2), date(2026, 10, 26)),
     cut_zone="America/Los_Angeles",
     cut=time(17),
     deducts_inclusive=True,
@@ -176,11 +177,11 @@ CA = Country(
             time(2, 30),
             time(9, 30),
             time(20),
-            (Tax("HST", "15", False, SOLD | MENU, {"FEDERAL": "5", "PROVINCE": "10"}),),
-            6,
+            (Tax("HST Atlantic", "15", False, SOLD | MENU, {"FEDERAL": "5", "PROVINCE": "10"}),),
+            1,
         ),
     ),
-    (date(2026, 3, 1), date(2026, 10, 20)),
+    (date(2026, 3, 2), date(2026, 10, 26)),
     cut_zone="America/Los_Angeles",
     cut=time(17),
     coin=5,
@@ -202,7 +203,7 @@ GB = Country(
             (_vat("VAT", "20", "HMRC"), _levy("2.5")),
         ),
     ),
-    (date(2026, 3, 10), date(2026, 10, 10)),
+    (date(2026, 3, 23), date(2026, 10, 19)),
 )
 IE = Country(
     "IE",
@@ -219,7 +220,7 @@ IE = Country(
             (_vat("VAT", "23", "REVENUE"), _levy("1")),
         ),
     ),
-    (date(2026, 3, 10), date(2026, 10, 10)),
+    (date(2026, 3, 23), date(2026, 10, 19)),
 )
 AU = Country(
     "AU",
@@ -244,7 +245,7 @@ AU = Country(
             (_vat("GST", "10", "ATO"), _levy("1")),
         ),
     ),
-    (date(2026, 3, 20), date(2026, 9, 20)),
+    (date(2026, 3, 30), date(2026, 9, 28)),
     coin=5,
 )
 CL = Country(
@@ -262,7 +263,7 @@ CL = Country(
             (_vat("IVA", "19", "SII"), _levy("1.5")),
         ),
     ),
-    (date(2026, 8, 20), date(2026, 3, 20)),
+    (date(2026, 3, 30), date(2026, 8, 31)),
 )
 JP = Country(
     "JP",
@@ -288,14 +289,17 @@ JP = Country(
 COUNTRIES: Mapping[str, Country] = {one.code: one for one in (US, CA, GB, IE, AU, CL, JP)}
 
 
-def stores_of(country: Country, count: int) -> tuple[Place, ...]:
-    """Give `count` stores, dealt round the country's cities: NYC0001, LAX0001, CHI0001, ..."""
+def stores_of(country: Country, count: int, *, first_city: int = 0) -> tuple[Place, ...]:
+    """Give `count` stores, dealt round the country's cities: NYC0001, LAX0001, CHI0001, ...
+
+    first_city: how many cities are passed over before the first store, counted round.
+    """
     if not 1 <= count <= STORES_MAX:
         msg = f"a chain has 1 to {STORES_MAX} stores, not {count}"
         raise ValueError(msg)
     out = []
     for number in range(count):
-        city = country.cities[number % len(country.cities)]
+        city = country.cities[(first_city + number) % len(country.cities)]
         name = f"{city.code}{number // len(country.cities) + 1:04d}"
         registers = 1 + number % 2
         out.append(

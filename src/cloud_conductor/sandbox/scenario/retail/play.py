@@ -61,8 +61,13 @@ class Season:
         return COUNTRIES[self.country]
 
     @property
+    def places(self) -> tuple[Place, ...]:
+        """The stores; every seventh seed, a turn of all countries, begins at the next city."""
+        return stores_of(self.place, self.stores, first_city=self.seed // len(COUNTRIES))
+
+    @property
     def first(self) -> date:
-        """First day played: as asked, else a month of the country that moves its clocks."""
+        """First day played: as asked, else one soon before a change of the country's clocks."""
         months = self.place.months
         return self.first_day or months[self.seed % len(months)]
 
@@ -95,7 +100,7 @@ class Game:
         set_clock(before)
         self._rng = random.Random(f"{season.seed}/{season.country}/{season.first}")
         self.shelf = Shelf(country)
-        self.places = stores_of(country, season.stores)
+        self.places = season.places
         self._ids = self._catalogue(country)
         self.people = self._people()
         locations = {place.store: self._location(place) for place in self.places}
