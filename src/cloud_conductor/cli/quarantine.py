@@ -84,9 +84,8 @@ def release(
 ) -> None:
     """Send records through again: after a configuration fix as they are, or with --body corrected."""
     from cloud_conductor.cli.output import CHECKS, emit_json
-    from cloud_conductor.conform import flow as conform
-    from cloud_conductor.pipelines import close
     from cloud_conductor.state import conform as state
+    from cloud_conductor.wiring import errands
     from cloud_conductor.wiring.house import open_house
 
     if not seqs and not group:
@@ -95,14 +94,8 @@ def release(
         chosen = state.quarantine(house.worker, group=group, seqs=seqs)
         sent = left = 0
         if not dry_run:
-            sent = conform.release(
-                house.conform_deps,
-                chosen,
-                author=author,
-                now=house.clock.now(),
-                fixed_body=body.read_bytes() if body else None,
-            )
-            close.catch_up(house.close_deps)
+            fixed = body.read_bytes() if body else None
+            sent = errands.release(house, chosen, author=author, fixed_body=fixed)
             left = len(state.quarantine(house.worker, group=group, seqs=seqs))
     done = {"chosen": len(chosen), "sent": sent, "still_open": left, "dry_run": dry_run}
     if as_json:

@@ -40,7 +40,7 @@ def run(
     with open_house(config_path) as house:
         done: dict[str, object] = {"schema": "conductor.run/v1", "pipeline": pipeline}
         if pipeline in {"conform", "archive"}:
-            close.catch_up(house.close_deps)
+            errands.catch_up(house)
         elif pipeline == "post":
             done["entries"] = errands.post(house, say)
         elif pipeline == "close" and not dates:

@@ -107,11 +107,20 @@ def land(deps: CloseDeps, *, only_due: bool = False) -> None:
 
 def catch_up(deps: CloseDeps) -> None:
     """Fetch, conform and archive what the log holds; asks the source only for thin events."""
-    ingest.run_fetch(deps.ingest)
-    with deps.lake_lock():
-        conform.run_conform(deps.conform)
-    ingest.run_archive(deps.ingest)
-    watch.run_watch(deps.ingest)
+    take_in(deps.ingest, deps.conform, deps.lake_lock)
+
+
+def take_in(
+    coming: ingest.IngestDeps,
+    conforming: conform.ConformDeps,
+    lake_lock: Callable[[], AbstractContextManager[None]],
+) -> None:
+    """`catch_up` where there are no books."""
+    ingest.run_fetch(coming)
+    with lake_lock():
+        conform.run_conform(conforming)
+    ingest.run_archive(coming)
+    watch.run_watch(coming)
 
 
 def due_dates(deps: CloseDeps, now: datetime) -> list[date]:

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from datetime import date
 
 from cloud_conductor.accounting import flow
+from cloud_conductor.conform import flow as conform
 from cloud_conductor.domain.errors import LeaseLost, Transient
 from cloud_conductor.pipelines import close, engine
 from cloud_conductor.pipelines.engine import Errand
 from cloud_conductor.state import accounting as books
+from cloud_conductor.state.conform import Quarantined
 from cloud_conductor.state.lock import is_held, state_lock
 from cloud_conductor.wiring.house import House
 
@@ -57,6 +59,26 @@ def run(house: House, what: Errand, dates: Sequence[date] = (), tell: Progress =
         names = [engine.hand_over(house.books, what, one, now) for one in wanted]
         tell(f"{what}: handed {len(names)} runs to the scheduler")
         engine.wait_for(house.books, names, lambda: is_held(house.state_dir))
+
+
+def catch_up(house: House) -> None:
+    """As close.catch_up, and needs no ledger: facts come before entries."""
+    close.take_in(house.ingest_deps, house.conform_deps, house.lake_lock)
+
+
+def release(
+    house: House,
+    quarantined: Sequence[Quarantined],
+    *,
+    author: str,
+    fixed_body: bytes | None = None,
+) -> int:
+    """Send quarantined records through again and conform them; gives how many. Needs no ledger."""
+    coming, conforming = house.ingest_deps, house.conform_deps  # what they lack is told before
+    now = house.clock.now()
+    sent = conform.release(conforming, quarantined, author=author, now=now, fixed_body=fixed_body)
+    close.take_in(coming, conforming, house.lake_lock)
+    return sent
 
 
 def close_due(house: House, tell: Progress = str) -> list[date]:

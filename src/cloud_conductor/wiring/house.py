@@ -167,7 +167,11 @@ class House:
     def ledger(self) -> LedgerAdapter:
         config = self.config.ledger
         if config is None:
-            raise ConfigError("conductor.toml has no [ledger]", hint="conductor init")
+            raise ConfigError(
+                f"{self.path.name} has no [ledger]: entries need one to go to",
+                hint=f"add [ledger] and [mapping] to {self.path}, as in"
+                " docs/how-to/connect-square-and-xero.md",
+            )
         adapter = xero.connect(
             config,
             client_id=self.secret(config.client_id),

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+import pytest
 
+from cloud_conductor.cli.main import main
 from cloud_conductor.cli.rehearsal import Plan, Stage
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,6 +59,29 @@ class Shop:
             timeout=ANSWER_S_MAX,
         )  # fmt: skip
         return Answer(done.returncode, done.stdout, done.stderr)
+
+
+class Inside(Shop):
+    """Commands in this very process, because a process each would take a second each."""
+
+    def __init__(
+        self,
+        folder: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        super().__init__(folder)
+        self._monkeypatch, self._capsys = monkeypatch, capsys
+        monkeypatch.chdir(folder)
+
+    def conductor(self, *words: str, **environment: str) -> Answer:
+        with self._monkeypatch.context() as patch:
+            for name, value in (self.environment | environment).items():
+                patch.setenv(name, value)
+            with pytest.raises(SystemExit) as stopped:
+                main(list(words))
+        out, err = self._capsys.readouterr()
+        return Answer(int(stopped.value.code or 0), out, err)
 
 
 @contextmanager

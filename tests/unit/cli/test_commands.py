@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import click
 import pytest
 from click.testing import CliRunner
-from shop import SCHEMAS, Answer, Shop, check
+from shop import SCHEMAS, check
 
-from cloud_conductor.cli.main import COMMANDS, conductor, main
+from cloud_conductor.cli.main import COMMANDS, conductor
 from cloud_conductor.domain.explain import EXPLANATIONS
 
 
@@ -30,29 +30,6 @@ def _command(path: tuple[str, ...]) -> click.Command:
         assert found is not None
         command = found
     return command
-
-
-class Inside(Shop):
-    """Commands in this very process, because a process each would take a second each."""
-
-    def __init__(self, folder, monkeypatch, capsys) -> None:
-        super().__init__(folder)
-        self._monkeypatch, self._capsys = monkeypatch, capsys
-        monkeypatch.chdir(folder)
-
-    def conductor(self, *words: str, **environment: str) -> Answer:
-        with self._monkeypatch.context() as patch:
-            for name, value in (self.environment | environment).items():
-                patch.setenv(name, value)
-            with pytest.raises(SystemExit) as stopped:
-                main(list(words))
-        out, err = self._capsys.readouterr()
-        return Answer(int(stopped.value.code or 0), out, err)
-
-
-@pytest.fixture
-def empty(tmp_path, monkeypatch, capsys) -> Inside:
-    return Inside(tmp_path, monkeypatch, capsys)
 
 
 @pytest.mark.parametrize("path", list(_paths()), ids=" ".join)

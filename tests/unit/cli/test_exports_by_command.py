@@ -1,0 +1,59 @@
+"""Exports by commands alone, in the configuration that the how-to shows: no source, no ledger."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from shop import ROOT, Inside, check
+
+from exports import sale, text
+
+HOW_TO = ROOT / "docs" / "how-to" / "land-exports.md"
+CLOCK = '[clock]\nstart = "2026-11-23T12:00:00Z"\n'
+
+
+@pytest.fixture
+def shop(empty: Inside) -> Inside:
+    """The how-to's conductor.toml, but that a file need not settle."""
+    (block,) = re.findall(r"```toml\n(.*?)```", HOW_TO.read_text("utf-8"), re.DOTALL)
+    shown = re.sub(r"^ {3}", "", block, flags=re.MULTILINE)
+    shown = shown.replace("[landing.shop] ", "[landing.shop]\nsettle_s = 0 ")
+    (empty.folder / "conductor.toml").write_text(shown + CLOCK)
+    (empty.folder / "landing").mkdir()
+    return empty
+
+
+def land(shop: Inside, name: str, *records: dict[str, object]) -> Path:
+    path = shop.folder / "landing" / name
+    path.write_bytes(text(*records))
+    return path
+
+
+def test_a_corrected_record_is_released_and_conformed_without_a_ledger(shop: Inside) -> None:
+    land(shop, "sales_20261122_050000.json", sale("T-1"), sale("T-2", total="30.75"))
+    assert shop.conductor("landing", "take").code == 0
+    (held,) = shop.conductor("quarantine", "list", "--json").json["records"]
+    (shop.folder / "fixed.json").write_text(json.dumps(sale("T-2")))
+    release = ("quarantine", "release", str(held["seq"]), "--body", "fixed.json", "--as", "ana")
+    released = shop.conductor(*release, "--json")
+    assert released.code == 0, released.err
+    check(released.json)
+    assert released.json["sent"] == 1
+    assert released.json["still_open"] == 0
+    assert shop.conductor("quarantine", "list", "--json").json["records"] == []
+    sales = shop.conductor("query", "select count(*) n from sales", "--format", "json")
+    assert sales.json["rows"] == [{"n": 2}]
+    assert shop.conductor("replay").code == 0
+
+
+def test_conform_needs_no_ledger_and_close_says_where_to_add_one(shop: Inside) -> None:
+    land(shop, "sales_20261122_050000.json", sale("T-1"))
+    assert shop.conductor("landing", "take").code == 0
+    conformed = shop.conductor("run", "conform", "--json")
+    assert conformed.code == 0, conformed.err
+    closed = shop.conductor("run", "close")
+    assert closed.code == 3
+    assert "conductor.toml has no [ledger]" in closed.err
+    assert f"add [ledger] and [mapping] to {shop.folder / 'conductor.toml'}" in closed.err
+    assert "conductor init" not in closed.err
