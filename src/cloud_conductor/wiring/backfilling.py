@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 
 import msgspec
 
+from cloud_conductor.domain.errors import ConfigError
 from cloud_conductor.ingest import flow as ingest
 from cloud_conductor.pipelines import close
 from cloud_conductor.state import ingest as state
@@ -47,13 +48,24 @@ class Backfilled(msgspec.Struct, frozen=True):
 
 
 def spans(house: House, first: date, last: date) -> list[Span]:
-    """What is to be read of each source, and how much of it an earlier run has done."""
+    """What is to be read of each source, and how much of it an earlier run has done.
+
+    Raises ConfigError where there is no source, or one of no store: its day has no beginning.
+    """
+    _check(house)
     found = []
     for source in house.pos:
         done_to = state.backfilled_to(house.worker, source, first, last)
         done = (done_to - first).days + 1 if done_to is not None else 0
         found.append(Span(source, first, last, done))
     return found
+
+
+def reach(house: House, wanted: Sequence[Span]) -> tuple[datetime, datetime]:
+    """From the first beginning to the last end of what the spans cover, read or not."""
+    starts = [interval(house, span.source, span.first)[0] for span in wanted]
+    ends = [interval(house, span.source, span.last)[1] for span in wanted]
+    return min(starts), max(ends)
 
 
 def interval(house: House, source: str, business_date: date) -> tuple[datetime, datetime]:
@@ -64,7 +76,11 @@ def interval(house: House, source: str, business_date: date) -> tuple[datetime, 
 
 
 def run(house: House, wanted: Sequence[Span], tell: Progress) -> Backfilled:
-    """Read what is left, day by day, then close every date of the span."""
+    """Read what is left, day by day, then close every date of the span.
+
+    Raises ConfigError before anything is read where there is no ledger to close for.
+    """
+    closing = house.close_deps
     days = objects = new = 0
     for span in wanted:
         for business_date in span.left:
@@ -81,9 +97,24 @@ def run(house: House, wanted: Sequence[Span], tell: Progress) -> Backfilled:
                 new_objects=read.new,
                 now=house.clock.now(),
             )
-    close.catch_up(house.close_deps)
+    close.catch_up(closing)
     dates = sorted({span.first + DAY * n for span in wanted for n in range(span.days)})
     errands.run(house, "close", dates, tell)
     for span in wanted:
         state.forget_backfill(house.worker, span.source, span.first, span.last)
     return Backfilled(days, objects, new)
+
+
+def _check(house: House) -> None:
+    name, sources = house.path.name, house.config.sources
+    if not sources:
+        raise ConfigError(
+            f"{name} has no [sources.*]: there is nobody to read from again",
+            hint="put exports where they land, then: conductor landing take, conductor run close",
+        )
+    without = sorted(set(sources) - {store.source for store in house.stores})
+    if without:
+        raise ConfigError(
+            f"{name} has no [stores.*] of source {', '.join(without)}: a business day is a store's",
+            hint=f'add a [stores.NAME] with source = "{without[0]}" for each of its locations',
+        )
