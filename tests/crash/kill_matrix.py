@@ -42,7 +42,8 @@ from cloud_conductor.wiring.house import House
 
 ROLES = ("gateway", "worker", "scheduler")
 WAIT_S = 120.0
-SENDERS = 4
+SENDERS = 4  # and so at most as many new webhooks in a group of the log
+GROUP_BORDERS = 4  # before and after it is put, before and after it is durable
 TURNS_MAX = 10
 HANG_UP = httpx.Timeout(5, read=0)
 MEMORY = Path("/dev/shm")  # what a killed process wrote is there, on any file system
@@ -138,11 +139,13 @@ class Outcome:
 class Deal:
     """Deals the cells so that none is met twice before each was tried once, on whatever day.
 
-    Days differ in their borders: one that only a later day has is dealt when that day is played.
+    Days differ in how many borders they have: `ends` of each role's last ones are dealt first, while
+    the day is there that has them.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, ends: int = 0) -> None:
         self._dice = random.Random(seed)
+        self._ends = ends
         self.tried: Counter[Cell] = Counter()
         self.met: Counter[Cell] = Counter()
         self._left: list[Cell] = []
@@ -157,6 +160,7 @@ class Deal:
             for loses_reply in (False, True)
         ]
         self._dice.shuffle(self._left)
+        self._left.sort(key=lambda one: one.border <= borders[one.role] - self._ends)
         self.cells |= set(self._left)
 
     def next(self, roles: Collection[str] = ROLES) -> Cell:
@@ -212,9 +216,10 @@ def open_matrix(folder: Path, *, seed: int) -> Iterator[Played]:
             staged.go.set()
             player.join(WAIT_S)
             until(lambda: not seller.state.pending, "every webhook is taken")
-        played.borders["gateway"] = _crossed(played)
         played.truth = staged.truth
         played.webhooks = set(_ids(path))
+        groups = -(-len(played.webhooks) // SENDERS)
+        played.borders["gateway"] = groups * GROUP_BORDERS
         for role, following in (("worker", "scheduler"), ("scheduler", "")):
             played.keep(role)
             _play(played, role)

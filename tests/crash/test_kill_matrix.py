@@ -49,3 +49,13 @@ def test_what_is_lost_and_what_is_doubled_are_counted_apart() -> None:
     assert (outcome.lost, outcome.doubled) == (1, 2)
     outcome.count(["a"], ["a"])
     assert (outcome.lost, outcome.doubled) == (1, 2)
+
+
+def test_borders_that_one_day_has_alone_are_dealt_while_it_is_there() -> None:
+    deal = Deal(seed=1, ends=2)
+    for borders in (dict.fromkeys(ROLES, 12), dict.fromkeys(ROLES, 10), dict.fromkeys(ROLES, 11)):
+        deal.begin(borders)
+        for _ in range(30):
+            deal.met[deal.next()] += 1
+    assert set(deal.met) == deal.cells
+    assert len(deal.cells) == 12 * 3 * 2
