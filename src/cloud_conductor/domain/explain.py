@@ -263,7 +263,7 @@ BREAKS: dict[str, Explanation] = {
         "CASH_CUSTODY",
         "The drawer, the float or the bag does not add up.",
         "A miscount, a drop that was not recorded, or missing money.",
-        "Count again; what stays goes to cash over/short.",
+        "Count again; what stays is in cash over/short, a float in cash in transit differences.",
     ),
     "D12": Explanation(
         "EDITED_IN_LEDGER",
