@@ -68,6 +68,18 @@ def damaged_headers(
     return found
 
 
+def flipped(dice: random.Random, head: bytes) -> bytes:
+    """A request's head with a byte changed, put in or taken out, once or twice."""
+    for _ in range(dice.choice((1, 1, 2))):
+        head = dice.choice((_flip, _insert, _cut_some))(dice, head, ())
+    return head
+
+
+def _cut_some(dice: random.Random, body: bytes, _: Sequence[bytes]) -> bytes:
+    start = dice.randrange(len(body) + 1)
+    return body[:start] + body[start + dice.choice((1, 2, 8)) :]
+
+
 def _flip(dice: random.Random, body: bytes, _: Sequence[bytes]) -> bytes:
     if not body:
         return b"\x00"
