@@ -15,12 +15,12 @@ from typing import Any
 
 import httpx
 import pytest
-from house_rig import PLAY_S_MAX, Town, _Opened, booked_lines, meant_lines
+from house_rig import PLAY_S_MAX, Town, _Opened
 
 from cloud_conductor.adapters.log.group import GroupCommitWriter
 from cloud_conductor.adapters.pos.square import client as square_client
 from cloud_conductor.adapters.pos.square.webhooks import SquareVerifier
-from cloud_conductor.cli import rehearsal
+from cloud_conductor.cli import demo_truth, rehearsal
 from cloud_conductor.conform import flow as conform
 from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.ingest import flow as ingest
@@ -83,7 +83,7 @@ class FaultTown(Town):
     def check_books(self) -> None:
         """Entries equal the truth to the cent, levels are green, every event is accounted for."""
         self.check_failures()
-        assert booked_lines(self.entries()) == meant_lines(self.truth)
+        assert demo_truth.booked(self.entries()) == demo_truth.meant(self.truth)
         assert {one["state"] for one in self.entries()} == {"posted"}
         outcome = self.again(self.reconcile)
         assert outcome.is_green, [one for one in outcome.breaks if not one.is_explained]

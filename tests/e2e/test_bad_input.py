@@ -28,9 +28,10 @@ from bad_input_rig import (
     show,
     without,
 )
-from house_rig import Town, booked_lines, meant_lines, open_town
+from house_rig import Town, open_town
 
 from cloud_conductor.accounting import flow
+from cloud_conductor.cli import demo_truth
 from cloud_conductor.pipelines import reconcile
 from cloud_conductor.wiring.house import House, open_house
 
@@ -276,7 +277,7 @@ def test_the_rest_of_the_batch_is_in_the_ledger_to_the_cent(landed: Landed) -> N
     assert held_out > 0
     found = sold_minor(landed.entries, OPEN_STORE)
     assert found == meant_minor(landed.town, OPEN_STORE) - held_out
-    meant, booked = meant_lines(landed.town.truth), booked_lines(landed.entries)
+    meant, booked = demo_truth.meant(landed.town.truth), demo_truth.booked(landed.entries)
     (third,) = {s["store"] for s in landed.town.truth["stores"]} - {OPEN_STORE, LATE_STORE}
     keys = [key for key in meant if key[0] == third and key[2] != "CASH"]
     assert {key: booked[key] for key in keys} == {key: meant[key] for key in keys}
@@ -367,7 +368,7 @@ def test_what_was_repaired_reaches_the_ledger_as_a_delta_to_the_cent(repaired: R
     """R-13.2: posted entries stay, a new version carries the difference."""
     assert {one["state"] for one in repaired.entries} == {"posted"}
     town = repaired.landed.town
-    assert booked_lines(repaired.entries) == meant_lines(town.truth)
+    assert demo_truth.booked(repaired.entries) == demo_truth.meant(town.truth)
     versions = {
         one["version"]
         for one in repaired.entries

@@ -4,8 +4,9 @@ import random
 from pathlib import Path
 
 import pytest
-from house_rig import booked_lines, breaks_of, meant_lines, open_breaks, open_town
+from house_rig import breaks_of, open_breaks, open_town
 
+from cloud_conductor.cli import demo_truth
 from cloud_conductor.pipelines.reconcile import Reconciliation
 
 KINDS = ("D01", "D03", "D04", "D05", "D16")
@@ -35,7 +36,7 @@ def test_planted_breaks_are_found_with_their_codes_and_nothing_else(seed: int, t
     with open_town(tmp_path, seed=seed, plants=plants) as town:
         town.close_due()
         assert set(town.post()) == {"posted"}
-        assert booked_lines(town.entries()) == meant_lines(town.truth)
+        assert demo_truth.booked(town.entries()) == demo_truth.meant(town.truth)
         town.plant(*(one for one in plants if one[0] != "D16"))
         outcome = town.reconcile()
 
@@ -51,6 +52,6 @@ def test_nothing_is_found_where_nothing_was_planted(tmp_path: Path):
         town.post()
         outcome = town.reconcile()
         assert_green(outcome)
-        assert booked_lines(town.entries()) == meant_lines(town.truth)
+        assert demo_truth.booked(town.entries()) == demo_truth.meant(town.truth)
         store_days = {(one.store, one.business_date.isoformat()) for one in outcome.equations}
     assert store_days >= set(STORE_DAYS)

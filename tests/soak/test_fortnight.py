@@ -14,9 +14,9 @@ from recording import Facts, recorded
 
 sys.path.append(str(Path(__file__).parents[1] / "e2e"))
 
-from house_rig import _Opened, booked_lines, meant_lines
+from house_rig import _Opened
 
-from cloud_conductor.cli import rehearsal
+from cloud_conductor.cli import demo_truth, rehearsal
 from cloud_conductor.cli.journals import fields as entry_fields
 from cloud_conductor.sandbox import http, stage, xero
 from cloud_conductor.sandbox.clock import SandboxClock
@@ -156,7 +156,7 @@ def test_a_fortnight_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
         assert product.exitcode == 0
         with House(path) as house, house.books.connect() as connection:
             entries = [entry_fields(row) for row in books.entries(connection)]
-        judge(facts, fortnight.days, booked_lines(entries) == meant_lines(played.truth))
+        judge(facts, fortnight.days, demo_truth.booked(entries) == demo_truth.meant(played.truth))
 
 
 class _Clocked:
