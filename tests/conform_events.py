@@ -74,6 +74,7 @@ def events_of(seller: Seller) -> list[NewEvent]:
         ("refund", dump["refunds"]),
         ("payout", dump["payouts"]),
         ("payout_entry", _entries(seller, dump["payouts"])),
+        ("dispute", dump["disputes"]),
         ("cash_shift", shifts),
         ("gift_card_activity", dump["gift_card_activities"]),
         *_catalog(seller),
