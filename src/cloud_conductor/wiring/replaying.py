@@ -17,6 +17,7 @@ from cloud_conductor.conform import flow as conform
 from cloud_conductor.domain.errors import ChecksumMismatch
 from cloud_conductor.domain.schemas import PARTITIONED
 from cloud_conductor.ports.lake import Lake
+from cloud_conductor.state import conform as state
 from cloud_conductor.state.engine import open_engine, state_url
 from cloud_conductor.state.lock import state_lock
 from cloud_conductor.state.migrate import migrate
@@ -24,6 +25,7 @@ from cloud_conductor.state.tables import conform as tables
 from cloud_conductor.windows import flow as windows
 from cloud_conductor.wiring.errands import Progress
 from cloud_conductor.wiring.house import PROCESSED, House
+from cloud_conductor.wiring.log_up_to import LogUpTo
 
 MARK = "rebuild.json"
 Days = tuple[date, date] | None
@@ -31,37 +33,54 @@ Days = tuple[date, date] | None
 
 
 class Replayed(TypedDict):
-    """identical: table-days with equal digests. different: the others, `table date`."""
+    """identical: table-days with equal digests. different: the others, `table date`.
+
+    waiting: events of the log that the compared zone had not conformed yet.
+    """
 
     schema: str
     identical: int
     different: list[str]
+    waiting: int
 
 
 def verify(house: House, tell: Progress, days: Days = None) -> Replayed:
-    """Replay into a throw-away folder with throw-away state, and compare digests."""
+    """Replay into a throw-away folder with throw-away state, and compare digests.
+
+    As much of the log is replayed as has been conformed; the worker may go on meanwhile.
+    """
     with tempfile.TemporaryDirectory(prefix="conductor-replay-") as folder:
         scratch = Path(folder)
         engine = open_engine(state_url(scratch, "", "worker"))
         migrate(engine, "worker")
         lake = DeltaLake(scratch / PROCESSED)
-        deps = replace(house.conform_deps, lake=lake, engine=engine, step=_teller(tell, house))
+        log = LogUpTo(house.log, lambda partition: state.cursor(house.worker, partition))
+        step = _teller(tell, house)
+        deps = replace(house.conform_deps, log=log, lake=lake, engine=engine, step=step)
         tell("replaying the log")
         conform.run_conform(deps)
-        engine.dispose()
         with house.lake_lock():
-            return _compared(house.lake, lake, tell, days)
+            conform.run_conform(deps)  # what was conformed meanwhile
+            engine.dispose()
+            return _compared(house.lake, lake, tell, days, waiting=waiting(house))
+
+
+def waiting(house: House) -> int:
+    """Events that are in the log and not conformed yet."""
+    counts = conform.accounting_of_events(house.conform_deps).values()
+    return sum(count.pending for count in counts)
 
 
 def rebuild(house: House, tell: Progress, days: Days = None) -> Replayed:
     """Move the processed zone aside, forget what conform remembers, conform the whole log, seal.
 
     A rebuild that was stopped is taken up again: a mark beside the state says where the old zone
-    lies, until the new one is sealed. Everything between may be done twice.
+    lies, until the new one is sealed. Everything between may be done twice. What the old zone had
+    not conformed yet is in the new one, and counts as different.
     """
     with state_lock(house.state_dir), house.lake_lock():
         current = house.config.lake_dir / PROCESSED
-        aside = _begun(house, current)
+        aside, waited = _begun(house, current)
         lake = DeltaLake(current)
         deps = replace(house.conform_deps, lake=lake, step=_teller(tell, house))
         tell("conforming the log")
@@ -72,33 +91,37 @@ def rebuild(house: House, tell: Progress, days: Days = None) -> Replayed:
         (house.state_dir / MARK).unlink()
         tell("making live windows again")
         windows.rebuild(house.windows_deps)
-        return _compared(DeltaLake(aside), lake, tell, days)
+        return _compared(DeltaLake(aside), lake, tell, days, waiting=waited)
 
 
-def _begun(house: House, current: Path) -> Path:
-    """Where the old zone lies; moved there, and the memory of it gone, unless that was done."""
+def _begun(house: House, current: Path) -> tuple[Path, int]:
+    """Where the old zone lies and how many events it lacked.
+
+    It is moved there, and the memory of it gone, unless that was done.
+    """
     mark = house.state_dir / MARK
     if mark.exists():
         told = json.loads(mark.read_text())
-        aside = current.with_name(told["aside"])
+        aside, waited = current.with_name(told["aside"]), int(told.get("waiting", 0))
         if told["cleared"]:
-            return aside
+            return aside, waited
     else:
+        waited = waiting(house)
         aside = current.with_name(f"{PROCESSED}.before-{house.clock.now():%Y%m%dT%H%M%S}")
-        _write(mark, aside.name, cleared=False)
+        _write(mark, aside.name, waited, cleared=False)
     if current.exists() and not aside.exists():
         shutil.move(current, aside)
     with house.worker.begin() as connection:
         for table in tables.MEMORY:
             connection.execute(delete(table))
-    _write(mark, aside.name, cleared=True)
-    return aside
+    _write(mark, aside.name, waited, cleared=True)
+    return aside, waited
 
 
-def _write(mark: Path, aside: str, *, cleared: bool) -> None:
+def _write(mark: Path, aside: str, waited: int, *, cleared: bool) -> None:
     partial = mark.with_suffix(".partial")
     with partial.open("w") as file:
-        json.dump({"aside": aside, "cleared": cleared}, file)
+        json.dump({"aside": aside, "cleared": cleared, "waiting": waited}, file)
         file.flush()
         os.fsync(file.fileno())
     partial.replace(mark)
@@ -119,7 +142,9 @@ def _teller(tell: Progress, house: House) -> Callable[[str], None]:
     return step
 
 
-def _compared(one: Lake, other: Lake, tell: Progress, days: Days = None) -> Replayed:
+def _compared(
+    one: Lake, other: Lake, tell: Progress, days: Days = None, *, waiting: int
+) -> Replayed:
     identical, different = 0, []
     for table in PARTITIONED:
         for business_date in sorted({*one.dates(table), *other.dates(table)}):
@@ -131,7 +156,9 @@ def _compared(one: Lake, other: Lake, tell: Progress, days: Days = None) -> Repl
                 identical += 1
             else:
                 different.append(f"{table} {business_date}")
-    return Replayed(schema="conductor.replay/v1", identical=identical, different=different)
+    return Replayed(
+        schema="conductor.replay/v1", identical=identical, different=different, waiting=waiting
+    )
 
 
 def _digest(lake: Lake, table: str, business_date: date) -> str:
