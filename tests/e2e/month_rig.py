@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 import httpx
 import pytest
+from event_sets import event_sets
 from house_rig import Town, open_breaks
 from month_storm import Storm
 from month_weather import Weather
@@ -227,6 +228,11 @@ def assert_every_event_is_accounted_for(month: Month) -> None:
     (count,) = conform.accounting_of_events(deps).values()
     counted = count.processed + count.quarantined + count.deduplicated
     assert (count.received, count.pending) == (counted, 0), count
+    sets = event_sets(month.house)
+    assert not sets.lost, sets.lost
+    assert sets.processed | sets.quarantined == sets.received >= set(sets.deduplicated)
+    assert (len(sets.processed), len(sets.quarantined)) == (count.processed, count.quarantined)
+    assert len(sets.deduplicated) == count.deduplicated
     held = Counter(event.event_id for event in _events(month) if event.channel == "webhook")
     sent = month.storm.sent if month.storm is not None else Counter()
     assert held == Counter(set(sent)), "what was delivered is held once, and nothing else is"
