@@ -283,11 +283,10 @@ def _integers(column: pa.Array) -> Words:
 
 def _mix_fixed(hashes: Words, column: pa.Array, *, words: int) -> None:
     """Values of `words` whole words each (decimals)."""
-    if column.null_count:
-        column = column.fill_null(0)
-    data = np.frombuffer(column.buffers()[1], np.uint64).reshape(-1, words)
+    filled = column.fill_null(0) if column.null_count else column
+    data = np.frombuffer(filled.buffers()[1], np.uint64).reshape(-1, words)
     for word in range(words):
-        _mix(hashes, data[column.offset : column.offset + len(column), word])
+        _mix(hashes, data[filled.offset : filled.offset + len(filled), word])
     _mix_nulls(hashes, column)
 
 

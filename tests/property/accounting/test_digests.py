@@ -95,6 +95,17 @@ def test_what_one_side_has_more_of_is_found_exactly(
         assert (compared.left_rows, compared.right_rows) == (len(lefts), len(rights))
 
 
+ZEROS: Row = ("", "", date(1970, 1, 1), datetime(1970, 1, 1, tzinfo=UTC), Decimal(0), False, 0)
+
+
+@pytest.mark.parametrize("column", range(len(ZEROS)), ids=SCHEMA.names)
+def test_nothing_is_not_zero(column: int) -> None:
+    lacking = (*ZEROS[:column], None, *ZEROS[column + 1 :])
+    sides = rows_of(table([ZEROS])), rows_of(table([lacking]))
+    compared = compare(*sides, key=KEY, values=VALUES, buckets=FEW)
+    assert found(compared) == {ZEROS: 1, lacking: -1}
+
+
 @given(ROWS, st.randoms(use_true_random=False), st.integers(1, 4))
 def test_the_same_rows_in_any_order_and_batching_open_no_bucket(
     rows: list[Row], dice: Any, size: int
