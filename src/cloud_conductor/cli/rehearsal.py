@@ -150,13 +150,20 @@ class Stage:
             "country": plan.country,
             "misbehaves": plan.misbehaves,
         }
+        # A terminal's Ctrl-C reaches every process of its group; this one is ended by `stop`.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", "cloud_conductor.sandbox.stage", json.dumps(told)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
-        ready = self._until("ready")
+        try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            ready = self._until("ready")
+        except BaseException:
+            self.stop()
+            raise
         self.square: str = ready["square"]
         self.xero: str = ready["xero"]
         self.stores: list[dict[str, Any]] = ready["stores"]
