@@ -1,5 +1,7 @@
 """A seller's consent at Square: begun by code, with a secret or by PKCE, and kept alive for ever."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,6 +28,29 @@ FAST = Limits(attempts_max=2, backoff_s=0.001, wait_s_max=0.01)
 WITH_SECRET = consent.Application("app", "a secret")
 PKCE = consent.Application("app")
 both = pytest.mark.parametrize("application", [WITH_SECRET, PKCE], ids=["secret", "pkce"])
+
+PROGRAM = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from cloud_conductor.adapters.http import HttpEngine
+from cloud_conductor.adapters.pos.square import consent
+from cloud_conductor.adapters.tokens import FileTokenStore
+
+url, path, secret, now = sys.argv[1:]
+
+class Clock:
+    def now(self):
+        return datetime.fromisoformat(now)
+
+token = consent.consent(
+    HttpEngine(url, name="Square OAuth"), consent.Application("app", secret), source="square",
+    store=FileTokenStore(Path(path), bytes(range(32))), configured="", clock=Clock(),
+)
+print("here", flush=True)
+sys.stdin.readline()
+print(token.header())
+"""
 
 
 @dataclass
@@ -131,7 +156,40 @@ def test_a_token_that_dies_between_two_pages_costs_one_renewal_and_no_row(
 
 
 @both
-def test_threads_and_processes_that_need_the_next_token_at_once_ask_for_it_once(
+def test_processes_that_need_the_next_token_at_once_ask_for_it_once(
+    counter: Counter, application: consent.Application
+) -> None:
+    counter.consented(application)
+    counter.later(days=10)
+    late = {"slow_reply": {"probability": 1, "seconds": 0.3, "path": "/oauth2/token"}}
+    counter.seller.state.faults.plan(late)
+    path = counter.folder / "square.tokens"
+    told = [counter.url, str(path), application.secret, counter.now().isoformat()]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, *told],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(3)
+    ]
+    for one in running:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "here\n"
+    for one in running:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+    headers = {one.communicate(timeout=60)[0] for one in running}
+    assert len(headers) == 1
+    assert "Bearer" in headers.pop()
+    assert counter.seller.state.faults.struck["slow_reply"] == 1, "one of them asked"
+    assert counter.given == 2
+
+
+@both
+def test_threads_that_need_the_next_token_at_once_ask_for_it_once(
     counter: Counter, application: consent.Application
 ) -> None:
     counter.consented(application)

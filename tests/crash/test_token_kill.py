@@ -41,6 +41,8 @@ token = RotatingToken(
     store=Store(Path(path), bytes(range(32))), configured=configured, clock=SystemClock(),
     after_answer=die if border == "after_answer" else lambda: None,
 )
+print("here", flush=True)
+sys.stdin.readline()
 print(token.header())
 """.replace("CLIENT", CLIENT_ID).replace("SECRET", CLIENT_SECRET)
 
@@ -74,7 +76,30 @@ def consent(url: str) -> str:
 
 def run(url: str, path: Path, configured: str, border: str = "") -> subprocess.CompletedProcess:
     command = [sys.executable, "-c", PROGRAM, url, str(path), configured, border]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, input="\n", capture_output=True, text=True, timeout=60, check=False
+    )
+    done.stdout = done.stdout.removeprefix("here\n")
+    return done
+
+
+def run_at_once(url: str, path: Path, configured: str, processes: int) -> list[str]:
+    """The headers that processes come to that are all there before one of them asks."""
+    command = [sys.executable, "-c", PROGRAM, url, str(path), configured, ""]
+    running = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(processes)
+    ]
+    for one in running:
+        assert one.stdout is not None
+        assert one.stdout.readline() == "here\n"
+    for one in running:
+        assert one.stdin is not None
+        one.stdin.write("\n")
+        one.stdin.flush()
+    headers = [one.communicate(timeout=60)[0].strip() for one in running]
+    assert [one.returncode for one in running] == [0] * processes
+    return headers
 
 
 def works(url: str, header: str) -> bool:
@@ -125,7 +150,20 @@ def test_a_token_file_sealed_with_another_key_is_an_error_that_says_so(
         FileTokenStore(path, bytes(32)).load()
 
 
-def test_processes_that_need_a_token_at_once_rotate_it_once(xero, identity, tmp_path: Path):
+def test_processes_that_need_a_token_at_once_rotate_it_once(xero, tmp_path: Path):
+    url, sandbox = xero
+    configured, path = consent(url), tmp_path / "xero.tokens"
+    sandbox.faults.plan(
+        {"slow_reply": {"probability": 1, "seconds": 0.3, "path": "/connect/token"}}
+    )
+    headers = run_at_once(url, path, configured, processes=3)
+    assert len(set(headers)) == 1
+    assert works(url, headers[0])
+    assert sandbox.faults.struck["slow_reply"] == 1, "one of them asked"
+    assert len(sandbox.identity.grants.refresh) == 2
+
+
+def test_threads_that_need_a_token_at_once_rotate_it_once(xero, identity, tmp_path: Path):
     url, sandbox = xero
     configured, path = consent(url), tmp_path / "xero.tokens"
     headers: list[str] = []
