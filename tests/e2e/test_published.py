@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 from click.testing import CliRunner
 from test_landed_sales import CONFIG
@@ -13,6 +14,7 @@ from cloud_conductor.wiring.house import open_house
 from exports import sale, text
 from receivers import SECRET, Receiver
 
+SCHEMAS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "schemas"
 PUBLISH = """
 [publish.others]
 kind = "standard_webhooks"
@@ -22,10 +24,28 @@ attempts_max = 1
 """
 
 
-def call(path, *words):
-    result = CliRunner().invoke(conductor, [*words, "--config", str(path), "--json"])
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
+def invoke(path, *words):
+    return CliRunner().invoke(conductor, [*words, "--config", str(path)])
+
+
+def call(path, *words, code=0):
+    result = invoke(path, *words, "--json")
+    assert result.exit_code == code, result.output
+    return checked(json.loads(result.stdout))
+
+
+def checked(found):
+    name = found["schema"].removeprefix("conductor.").removesuffix("/v1")
+    schema = json.loads((SCHEMAS / f"{name}.json").read_text("utf-8"))
+    jsonschema_rs.validator_for(schema).validate(found)
+    return found
+
+
+def due(path, at_us):
+    """Let the oldest message that waits be due then."""
+    with open_house(str(path)) as opened:
+        (head, *_) = publishing.messages(opened.worker, states=["pending"])
+        publishing.settle(opened.worker, [{"number": head.number, "due_us": at_us}])
 
 
 @pytest.fixture
@@ -67,7 +87,7 @@ def test_a_landed_sale_is_told_once_and_its_correction_as_a_new_version(house, r
 def test_dead_letters_are_listed_and_replayed(house, receiver):
     receiver.answer = lambda _: 500
     land(house, "sales_1.json", sale("T-1"), sale("T-2"))
-    assert call(house, "publish", "run")["dead"] == 2
+    assert call(house, "publish", "run", code=5)["dead"] == 2
     dead = call(house, "publish", "list")["messages"]
     assert [one["error"][:12] for one in dead] == ["answered 500"] * 2
     receiver.answer = lambda _: 204
@@ -78,6 +98,57 @@ def test_dead_letters_are_listed_and_replayed(house, receiver):
     assert call(house, "publish", "replay", "--channel", "others")["chosen"] == 2
     assert call(house, "publish", "run")["sent"] == 2
     assert receiver.ids == [one["message_id"] for one in dead]
+
+
+def test_a_channel_that_is_away_is_told_with_its_reason_wherever_one_looks(house, receiver):
+    house.write_text(house.read_text().replace("attempts_max = 1", "attempts_max = 9"))
+    receiver.answer = lambda _: 500
+    land(house, "sales_1.json", sale("T-1"), sale("T-2"))
+    away = {"channel": "others", "waiting": 2, "dead": 0, "error": "answered 500"}
+    ran = invoke(house, "publish", "run")
+    assert ran.exit_code == 5
+    assert "publish.others is away, 2 messages wait: answered 500" in ran.stderr
+    due(house, 2**60)
+    again = call(house, "publish", "run", code=5)
+    assert (again["failed"], again["channels"]) == (0, [away]), "its wait is not over"
+    listed = call(house, "publish", "list")
+    assert listed["channels"] == [away]
+    assert [(one["state"], one["attempts"]) for one in listed["messages"]] == [
+        ("pending", 1), ("pending", 0),
+    ]  # fmt: skip
+    status = call(house, "status")
+    assert status["channels"] == [away]
+    assert "publish.others is away, 2 messages wait: answered 500" in status["needs_you"]
+    for screen in ("status",), ("publish", "list"):
+        assert "answered 500" in invoke(house, *screen).stdout
+    due(house, 0)
+    receiver.answer = lambda _: 204
+    done = call(house, "publish", "run")
+    assert done["sent"] == 2
+    assert done["channels"] == [away | {"waiting": 0, "error": ""}]
+
+
+def test_only_dead_letters_of_known_channels_are_replayed(house, receiver):
+    land(house, "sales_1.json", sale("T-1"))
+    assert call(house, "publish", "run")["sent"] == 1
+    (sent,) = call(house, "publish", "list", "--state", "sent")["messages"]
+    for words, said in (
+        ((str(sent["number"]), "1735"), f"has the number {sent['number']}, 1735"),
+        (("--channel", "nobody"), "no channel nobody; there is: others"),
+        (("1735", "--channel", "others"), "no dead letter of others has the number 1735"),
+    ):
+        refused = invoke(house, "publish", "replay", *words)
+        assert refused.exit_code == 2
+        assert said in refused.output
+    assert invoke(house, "publish", "list", "--channel", "nobody").exit_code == 2
+    assert call(house, "publish", "replay", "--channel", "others")["chosen"] == 0
+
+
+def test_a_missing_secret_is_said_with_its_section(house, monkeypatch):
+    monkeypatch.delenv("HOOK_SECRET")
+    found = call(house, "doctor", code=4)["checks"]
+    (channel,) = (one for one in found if one["name"] == "publish.others")
+    assert "[publish.others]: the environment variable HOOK_SECRET is empty" in channel["found"]
 
 
 def test_a_channel_that_joins_later_is_told_what_it_missed(house, receiver):

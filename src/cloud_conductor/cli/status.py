@@ -8,6 +8,7 @@ from cloud_conductor.cli.options import config_option, json_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from cloud_conductor.ingest.flow_watch import Deliveries
     from cloud_conductor.wiring.house import House
@@ -25,6 +26,7 @@ def status(config_path: str | None, as_json: bool, watch: bool) -> None:
         _watch(config_path)
         return
     from cloud_conductor.cli.output import emit_json, table
+    from cloud_conductor.cli.publish import columns
     from cloud_conductor.wiring.house import open_house
 
     with open_house(config_path) as house:
@@ -50,10 +52,10 @@ def status(config_path: str | None, as_json: bool, watch: bool) -> None:
         title="events",
     )  # fmt: skip
     table(
-        [("feed", "left"), ("last success", "left"), ("last failure", "left")],
+        [("feed", "left"), ("last success", "left"), ("last failure, not over", "left")],
         [
-            (one["feed"], one["last_success"].replace("T", " ").replace("+00:00", " UTC"),
-             one["error"] or "-")
+            (one["feed"], _plain(one["last_success"]),
+             f"{_plain(one['last_failure'])} {one['error']}" if one["failing"] else "-")
             for one in now["feeds"]
         ],
         title="feeds",
@@ -69,6 +71,8 @@ def status(config_path: str | None, as_json: bool, watch: bool) -> None:
             ],
             title="webhooks against sweeps",
         )  # fmt: skip
+    if now["channels"]:
+        table(*columns(now["channels"]), title="channels")
     click.echo(f"store-days  {_counted(now['days'])}")
     click.echo(f"entries     {_counted(now['entries'])}")
     click.echo(f"live dates  {_counted(now['live_dates'])} (five-minute windows against facts)")
@@ -94,12 +98,12 @@ def facts(house: "House") -> dict[str, Any]:
 
     import msgspec
 
+    from cloud_conductor.cli.publish import needs as of_channels
     from cloud_conductor.conform import flow as conform
     from cloud_conductor.ingest import flow_watch as watch
     from cloud_conductor.serve.supervisor import ROLES, announced
     from cloud_conductor.state import accounting as books
-    from cloud_conductor.state import ingest as feeds
-    from cloud_conductor.state import screens
+    from cloud_conductor.state import publishing, screens
     from cloud_conductor.wiring.errands import entry_states
 
     counts = {
@@ -120,23 +124,17 @@ def facts(house: "House") -> dict[str, Any]:
     needs += _of_runs(house)
     connections = watch.deliveries(house.worker, house.clock.now())
     needs += _of_connections(house, connections)
+    channels = publishing.channels(house.worker, house.config.publish)
+    needs += of_channels(channels)
     return {
         "roles": {role: _where(announced(house.state_dir, role)) for role in ROLES},
         "events": counts,
-        "feeds": [
-            {
-                "feed": f"{row.source} {row.kind}",
-                "last_success": row.last_success.isoformat(timespec="seconds")
-                if row.last_success
-                else "never",
-                "error": row.last_error,
-            }
-            for row in feeds.sweep_states(house.worker)
-        ],
+        "feeds": _feeds(house),
         "connections": [
             msgspec.to_builtins(one) | {"last_webhook": _instant(one.last_webhook_us)}
             for one in connections
         ],
+        "channels": channels,
         "receipt_gaps": [
             msgspec.to_builtins(one) | {"count": one.count}
             for one in watch.receipt_gaps(house.worker)
@@ -147,6 +145,31 @@ def facts(house: "House") -> dict[str, Any]:
         "breaks": dict(breaks),
         "needs_you": needs,
     }
+
+
+def _feeds(house: "House") -> list[dict[str, Any]]:
+    """Every sweep that ever ran; `failing` where no success came after the last failure."""
+    from cloud_conductor.state import ingest as feeds
+
+    return [
+        {
+            "feed": f"{row.source} {row.kind}",
+            "last_success": _said(row.last_success),
+            "last_failure": _said(row.last_failure),
+            "error": row.last_error,
+            "failing": row.last_failure is not None
+            and (row.last_success is None or row.last_failure > row.last_success),
+        }
+        for row in feeds.sweep_states(house.worker)
+    ]
+
+
+def _said(at: "datetime | None") -> str:
+    return at.isoformat(timespec="seconds") if at else "never"
+
+
+def _plain(instant: str) -> str:
+    return instant.replace("T", " ").replace("+00:00", " UTC")
 
 
 def _live_dates(house: "House") -> dict[str, int]:

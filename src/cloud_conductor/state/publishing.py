@@ -45,6 +45,18 @@ class Queued(msgspec.Struct, frozen=True):
     error: str
 
 
+class ChannelState(msgspec.Struct, frozen=True):
+    """waiting: messages on their way. dead: given up. error: why the oldest that failed waits.
+
+    error is empty for a channel that takes what it is given.
+    """
+
+    channel: str
+    waiting: int = 0
+    dead: int = 0
+    error: str = ""
+
+
 def watch(engine: Engine, *, on: bool) -> None:
     """Whether conform notes changed sales from now on. Off: what was noted is forgotten.
 
@@ -175,6 +187,15 @@ def revive(engine: Engine, *, channel: str = "", numbers: Sequence[int] = ()) ->
     return done.rowcount
 
 
+def dead_numbers(engine: Engine, *, channel: str = "") -> list[int]:
+    """Numbers of dead letters, of one channel or of all, oldest first."""
+    query = select(MESSAGE.c.number).where(MESSAGE.c.state == DEAD)
+    if channel:
+        query = query.where(MESSAGE.c.channel == channel)
+    with engine.connect() as connection:
+        return list(connection.execute(query.order_by(MESSAGE.c.number)).scalars())
+
+
 def tally(engine: Engine) -> dict[tuple[str, str], int]:
     """(channel, state) -> messages."""
     query = select(MESSAGE.c.channel, MESSAGE.c.state, func.count()).group_by(
@@ -182,6 +203,25 @@ def tally(engine: Engine) -> dict[tuple[str, str], int]:
     )
     with engine.connect() as connection:
         return {(channel, state): count for channel, state, count in connection.execute(query)}
+
+
+def channels(engine: Engine, names: Iterable[str] = ()) -> list[ChannelState]:
+    """Channels by name: those given, and others that have messages."""
+    failed = and_(MESSAGE.c.state == PENDING, MESSAGE.c.attempts > 0)
+    oldest = select(func.min(MESSAGE.c.number)).where(failed).group_by(MESSAGE.c.channel)
+    query = select(MESSAGE.c.channel, MESSAGE.c.error).where(MESSAGE.c.number.in_(oldest))
+    counts = tally(engine)
+    with engine.connect() as connection:
+        errors = {row.channel: row.error for row in connection.execute(query)}
+    return [
+        ChannelState(
+            channel=name,
+            waiting=counts.get((name, PENDING), 0),
+            dead=counts.get((name, DEAD), 0),
+            error=errors.get(name, ""),
+        )
+        for name in sorted({*names, *(name for name, _ in counts)})
+    ]
 
 
 def forget_sent(engine: Engine, *, before_us: int) -> int:

@@ -57,9 +57,17 @@ def channels_of(publish: Mapping[str, PublishConfig], secret: Secret) -> dict[st
                 hint=f"choose of: {', '.join(TYPES)}",
             )
     return {
-        name: Channel(_queue(one, secret), one.events, one.attempts_max)
+        name: Channel(_named(name, one, secret), one.events, one.attempts_max)
         for name, one in publish.items()
     }
+
+
+def _named(name: str, config: PublishConfig, secret: Secret) -> Queue:
+    """The channel's queue; what is wrong with its settings is said with the section's name."""
+    try:
+        return _queue(config, secret)
+    except ConfigError as error:
+        raise ConfigError(f"[publish.{name}]: {error.message}", hint=error.fix) from None
 
 
 def _queue(config: PublishConfig, secret: Secret) -> Queue:

@@ -57,3 +57,18 @@ def test_conform_needs_no_ledger_and_close_says_where_to_add_one(shop: Inside) -
     assert "conductor.toml has no [ledger]" in closed.err
     assert f"add [ledger] and [mapping] to {shop.folder / 'conductor.toml'}" in closed.err
     assert "conductor init" not in closed.err
+
+
+def test_a_failure_is_shown_with_its_time_until_a_success_came_after_it(shop: Inside) -> None:
+    (shop.folder / "landing").rmdir()
+    assert shop.conductor("landing", "take").code == 5
+    (feed,) = shop.conductor("status", "--json").json["feeds"]
+    assert (feed["failing"], feed["last_success"]) == (True, "never")
+    assert feed["last_failure"].startswith("2026-11-23T12:")
+    assert re.search(r"2026-11-23 12:\d\d:\d\d UTC CC-102", shop.conductor("status").out)
+    (shop.folder / "landing").mkdir()
+    assert shop.conductor("landing", "take").code == 0
+    (feed,) = shop.conductor("status", "--json").json["feeds"]
+    assert not feed["failing"]
+    assert "CC-102" in feed["error"]
+    assert "CC-102" not in shop.conductor("status").out

@@ -72,7 +72,7 @@ class StandardWebhooks:
             return Delivery(message.message_id, "failed", f"no answer: {error!r}")
         if answer.is_success:
             return Delivery(message.message_id, "sent")
-        said = f"answered {answer.status_code}: {answer.text[:ERROR_CHARS]}"
+        said = f"answered {answer.status_code}: {answer.text[:ERROR_CHARS]}".removesuffix(": ")
         outcome: Outcome = "refused" if answer.status_code == GONE else "failed"
         return Delivery(message.message_id, outcome, said)
 
