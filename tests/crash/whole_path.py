@@ -24,7 +24,7 @@ from cloud_conductor.serve.supervisor import ROLES, announced
 from cloud_conductor.state import accounting as books
 from cloud_conductor.wiring.house import open_house
 
-DEADLINE_S = 90.0
+DEADLINE_S = 240.0  # a busy machine takes minutes to start what an idle one does in seconds
 POLL_S = 0.05
 RECOMPUTE = Path(__file__).parents[1] / "outside" / "recompute.py"
 
