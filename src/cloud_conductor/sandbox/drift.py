@@ -35,6 +35,10 @@ class Drift:
 
     def __post_init__(self) -> None:
         """Refuse what nobody can mean; ValueError."""
+        texts = (self.pointer, self.change, self.path)
+        if not all(isinstance(one, str) for one in texts) or type(self.every) is not int:
+            msg = f"drift: pointer, change and path are texts, every a whole number: {self}"
+            raise ValueError(msg)
         if self.change not in CHANGES:
             msg = f"unknown change {self.change!r}; known: {', '.join(CHANGES)}"
             raise ValueError(msg)
@@ -74,10 +78,13 @@ class Drift:
 
 
 def rules_of(wanted: Any) -> tuple[Drift, ...]:
-    """Rules of a list of `{"pointer", "change", "value", "path"}`; ValueError otherwise."""
+    """Rules of a list of `{"pointer", "change", "value", "path", "every"}`; ValueError otherwise."""
+    if not isinstance(wanted, list | tuple) or not all(isinstance(one, dict) for one in wanted):
+        msg = f"drift is a list of rules, not {wanted!r}"
+        raise ValueError(msg)
     try:
         return tuple(Drift(**rule) for rule in wanted)
-    except TypeError as problem:  # no list, or a field that no rule has
+    except TypeError as problem:  # a field that no rule has, or one that is missing
         msg = f"drift: {problem}"
         raise ValueError(msg) from problem
 

@@ -23,6 +23,7 @@ from cloud_conductor.domain.errors import (
     OutcomeUnknown,
     PostingRejected,
     VendorRefused,
+    VendorUnavailable,
 )
 from cloud_conductor.domain.journal import JournalEntry
 from cloud_conductor.ports.clock import Clock
@@ -42,9 +43,11 @@ IDENTITY_URL = "https://identity.xero.com"
 API_HOST = "https://api.xero.com"
 PAGE_SIZE = 1_000
 PAGES_MAX = 1_000
+READS_MAX = 5
 IDEMPOTENCY_WINDOW_S = 360
 REMAINING = ("x-minlimit-remaining", "x-daylimit-remaining", "x-appminlimit-remaining")
 _T = TypeVar("_T")
+_D = TypeVar("_D", wire.ManualJournal, wire.BankTransaction)
 _PATHS: dict[DocumentType, str] = {
     "journal": f"{API}/ManualJournals",
     "bank_receipt": f"{API}/BankTransactions",
@@ -231,7 +234,7 @@ class Xero:
             read = _decode(answer, wire.Journals)
             return read.manual_journals, read.pagination
 
-        for one in self._pages(_PATHS["journal"], start, end, page):
+        for one in self._whole(_PATHS["journal"], start, end, page):
             yield wire.read_journal(one, self.currency())
 
     def _transactions(self, start: date, end: date) -> Iterator[LedgerDocument]:
@@ -239,18 +242,42 @@ class Xero:
             read = _decode(answer, wire.Transactions)
             return read.bank_transactions, read.pagination
 
-        for one in self._pages(_PATHS["bank_receipt"], start, end, page):
+        for one in self._whole(_PATHS["bank_receipt"], start, end, page):
             yield wire.read_transaction(one, self.currency())
+
+    def _whole(
+        self,
+        path: str,
+        start: date,
+        end: date,
+        read: Callable[[Response], tuple[list[_D], wire.Paging | None]],
+    ) -> list[_D]:
+        """Every document dated in [start, end), once, by id; all of them as of one moment.
+
+        Pages are numbered, so a document that comes, goes or is dated anew meanwhile shifts them:
+        one is told twice, or never. Then not every page tells as many as there were, and the list
+        is read again; VendorUnavailable after READS_MAX times.
+        """
+        for _ in range(READS_MAX):
+            rows, counts = self._pages(path, start, end, read)
+            if counts == {None}:
+                return rows
+            found = {one.external_id: one for one in rows}
+            if counts == {len(found)}:
+                return list(found.values())
+        raise VendorUnavailable(f"{path} was never the same while its pages were read")
 
     def _pages(
         self,
         path: str,
         start: date,
         end: date,
-        read: Callable[[Response], tuple[list[_T], wire.Paging | None]],
-    ) -> Iterator[_T]:
-        """Every page of documents dated in [start, end), until an empty one or the told last."""
+        read: Callable[[Response], tuple[list[_D], wire.Paging | None]],
+    ) -> tuple[list[_D], set[int | None]]:
+        """Rows of every page until an empty one or the told last, and how many each says there are."""
         where = f"Date>={_date_time(start)} AND Date<{_date_time(end)}"
+        rows: list[_D] = []
+        counts: set[int | None] = set()
         for page in range(1, PAGES_MAX + 1):
             query: dict[str, str | int] = {
                 "where": where,
@@ -259,9 +286,10 @@ class Xero:
                 "pageSize": PAGE_SIZE,
             }
             items, told = read(self._get(path, query))
-            yield from items
+            rows += items
+            counts.add(told.item_count if told is not None else None)
             if not items or (told is not None and page >= told.page_count):
-                return
+                return rows, counts
         raise VendorRefused(f"{path} has more than {PAGES_MAX} pages for {start}..{end}")
 
     def _organisation(self) -> wire.Organisation:
@@ -358,9 +386,11 @@ def _written(answer: Response, kind: DocumentType) -> Sequence[wire.Written]:
 
 
 def _outcome(posting: Posting, written: wire.Written) -> PostingOutcome:
+    """In the order sent. One that has an id and no text was written: it is never sent again."""
     text = written.text
     refused = written.status_attribute_string == "ERROR" or bool(written.validation_errors)
-    if wire.key_in(text) != posting.key and (text or not refused):
+    is_known = refused or bool(written.external_id)
+    if wire.key_in(text) != posting.key and (text or not is_known):
         return PostingOutcome(posting.key, "unknown", message="answered out of order")
     if refused:
         messages = "; ".join(one.message for one in written.validation_errors)

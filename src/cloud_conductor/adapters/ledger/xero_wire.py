@@ -69,14 +69,23 @@ class WrittenDocuments(_Wire, frozen=True):
 
 
 class ManualJournal(_Wire, frozen=True):
-    manual_journal_id: str = msgspec.field(name="ManualJournalID", default="")
-    narration: str = ""
-    date: str = ""
-    status: str = ""
-    journal_lines: list[Line] = []
+    """What every journal has is required: a look-up that cannot see our key must not find nothing.
+
+    Or an entry that is there already would be sent again (INV-18).
+    """
+
+    manual_journal_id: str = msgspec.field(name="ManualJournalID")
+    narration: str
+    date: str
+    status: str
+    journal_lines: list[Line]
     updated_date_utc: str = msgspec.field(name="UpdatedDateUTC", default="")
     status_attribute_string: str = ""
     validation_errors: list[Message] = []
+
+    @property
+    def external_id(self) -> str:
+        return self.manual_journal_id
 
 
 class BankAccount(_Wire, frozen=True):
@@ -84,11 +93,13 @@ class BankAccount(_Wire, frozen=True):
 
 
 class BankTransaction(_Wire, frozen=True):
-    bank_transaction_id: str = msgspec.field(name="BankTransactionID", default="")
-    type: str = ""
+    """Its reference, where our key is, may be missing: others' transactions need none."""
+
+    bank_transaction_id: str = msgspec.field(name="BankTransactionID")
+    type: str
+    date: str
+    status: str
     reference: str = ""
-    date: str = ""
-    status: str = ""
     bank_account: BankAccount = BankAccount()
     line_items: list[Line] = []
     total: Decimal = Decimal(0)
@@ -96,10 +107,15 @@ class BankTransaction(_Wire, frozen=True):
     status_attribute_string: str = ""
     validation_errors: list[Message] = []
 
+    @property
+    def external_id(self) -> str:
+        return self.bank_transaction_id
+
 
 class Paging(msgspec.Struct, frozen=True, rename="camel"):
     page: int = 1
     page_count: int = 1
+    item_count: int | None = None
 
 
 class Journals(_Wire, frozen=True):

@@ -13,7 +13,7 @@ import msgspec
 
 from cloud_conductor.sandbox import http
 from cloud_conductor.sandbox.clock import SandboxClock, format_instant, parse_instant
-from cloud_conductor.sandbox.faults import WRITES, FaultPlan
+from cloud_conductor.sandbox.faults import DRIFT, REQUEST_FAULTS, WRITES, FaultPlan
 from cloud_conductor.sandbox.http import Answer, Request
 from cloud_conductor.sandbox.till import document
 from cloud_conductor.sandbox.xero.accounts import DEFAULT_CHART
@@ -36,6 +36,12 @@ from cloud_conductor.sandbox.xero.wire import (
 
 BODY_BYTES_MAX = 3_500_000
 API = (f"{ACCOUNTING}/", f"{FINANCE}/")
+KINDS = (*(kind for kind in REQUEST_FAULTS if kind != "cursor_reset"), DRIFT)
+"""Faults that can strike: its lists have numbered pages, no cursors, and it sends no webhooks."""
+JOURNALS = f"{ACCOUNTING}/ManualJournals"
+PAGE_ROWS_SMALL = "3"
+Question = tuple[str, str, str]
+"""Path, `where` and `order`: what makes two pages those of one list."""
 
 
 class Saved(msgspec.Struct, kw_only=True):
@@ -54,9 +60,10 @@ class XeroSandbox:
     organisation: Organisation
     identity: Identity
     limits: Limits
-    faults: FaultPlan = field(default_factory=FaultPlan)
+    faults: FaultPlan = field(default_factory=lambda: FaultPlan(kinds=KINDS))
     clock_is_set: bool = False
     _revision: int = 0
+    _small: set[Question] = field(default_factory=set)
 
     @property
     def revision(self) -> int:
@@ -118,9 +125,26 @@ class XeroSandbox:
         except XeroError as error:
             return _answer(error.status, error.body, error.headers | self.limits.headers())
         status, headers, answer = self.organisation.call(
-            request.method, request.path, body, request.query, request.headers
+            request.method, request.path, body, self._between_pages(request), request.headers
         )
         return _answer(status, answer, headers | self.limits.headers())
+
+    def _between_pages(self, request: Request) -> dict[str, str]:
+        """What may happen while a client reads one page after another; the query as it counts.
+
+        Pages that are small are so from a list's first page to its last, or rows would be skipped.
+        """
+        query, draw = request.query, self.faults.draw
+        if request.method != "GET" or "page" not in query:
+            return query
+        question = (request.path, query.get("where", ""), query.get("order", ""))
+        if query["page"] == "1":
+            self._small.discard(question)
+            if draw("small_pages", request.method, request.path):
+                self._small.add(question)
+        elif request.path == JOURNALS and draw("page_shift", request.method, request.path):
+            self.organisation.shift_journals(query)
+        return {**query, "pageSize": PAGE_ROWS_SMALL} if question in self._small else query
 
     def _identify(self, request: Request) -> Answer:
         """The identity service and GET /connections."""
@@ -275,7 +299,7 @@ def build(
         pace=pace,
         advanced_tier=advanced_tier,
     )
-    faults = FaultPlan(seed)
+    faults = FaultPlan(seed, kinds=KINDS)
     if lose_replies:
         faults.plan(
             {"lose_reply": {"probability": lose_replies, "path": ACCOUNTING, "methods": WRITES}}

@@ -22,6 +22,7 @@ from cloud_conductor.sandbox.xero.wire import Ask, ms_date, ms_instant, not_foun
 
 NARRATION_MAX = 4000
 LINES_MIN = 2
+STRANGERS = "Somebody else's draft"
 # From each status: what a write may make of it.
 NEXT_STATUS = {
     None: {"DRAFT", "POSTED"},
@@ -64,6 +65,29 @@ def write_many(books: Books, ask: Ask) -> dict[str, Any]:
         return _prepare(books, ask, body, str(wanted).lower() if wanted else None)
 
     return write(ask, "ManualJournals", "ManualJournalID", prepare)
+
+
+def shift(books: Books, ask: Ask) -> None:
+    """Put a stranger's draft at the head of the asked list; if it is there, date it years before."""
+    found = where.select(books.journals.values(), ask, FIELDS, "UpdatedDateUTC")
+    if not found:
+        return
+    first = found[0]
+    if first.narration == STRANGERS:
+        first.date = first.date.replace(year=first.date.year - 10, day=1)
+        first.updated_at = ask.now
+        return
+    draft = ManualJournal(
+        journal_id=books.guid(),
+        order=books.next_order(),
+        narration=STRANGERS,
+        date=min(one.date for one in found),
+        status="DRAFT",
+        line_amount_types="NoTax",
+        lines=[],
+        updated_at=ask.now,
+    )
+    books.journals = {draft.journal_id: draft, **books.journals}
 
 
 def show(books: Books, journal: ManualJournal, *, lines: bool = True) -> dict[str, Any]:
