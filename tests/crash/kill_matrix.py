@@ -26,6 +26,7 @@ from typing import Any
 
 import httpx
 import matrix_driver
+import psycopg
 import pyarrow.parquet as pq
 import pytest
 
@@ -43,7 +44,7 @@ from cloud_conductor.wiring.house import House
 ROLES = ("gateway", "worker", "scheduler")
 WAIT_S = 120.0
 SENDERS = 4  # and so at most as many new webhooks in a group of the log
-GROUP_BORDERS = 4  # before and after it is put, before and after it is durable
+GROUP_BORDERS = 4  # before and after it is put, before and after it is durable; in PostgreSQL two
 TURNS_MAX = 10
 HANG_UP = httpx.Timeout(5, read=0)
 MEMORY = Path("/dev/shm")  # what a killed process wrote is there, on any file system
@@ -82,9 +83,36 @@ def until(holds: Any, what: str) -> None:
         time.sleep(0.005)
 
 
+@dataclass(frozen=True)
+class Database:
+    """A database of a PostgreSQL server that the product keeps its state in, and copies of it."""
+
+    server: str
+    name: str
+
+    @property
+    def url(self) -> str:
+        base, _, query = self.server.partition("?")
+        place = base.rpartition("/")[0].replace("postgresql://", "postgresql+psycopg://")
+        return f"{place}/{self.name}?{query}"
+
+    def copy(self, source: str, to: str) -> None:
+        """Nobody is connected to either; what was there before is gone."""
+        self.run(f"drop database if exists {self.name}{to} with (force)")
+        self.run(f"create database {self.name}{to} template {self.name}{source}")
+
+    def drop(self) -> None:
+        for name in ("", *(f"_{role}" for role in ROLES)):
+            self.run(f"drop database if exists {self.name}{name} with (force)")
+
+    def run(self, statement: str) -> None:
+        with psycopg.connect(self.server, autocommit=True) as connection:
+            connection.execute(statement)
+
+
 @dataclass
 class Played:
-    """A day at the vendor, and the product's folder before each role. borders: by role."""
+    """A day at the vendor, and what the product has before each role. borders: by role."""
 
     folder: Path
     seller: Seller
@@ -94,18 +122,23 @@ class Played:
     borders: dict[str, int] = field(default_factory=dict)
     events: set[str] = field(default_factory=set)
     lake: Digests = field(default_factory=dict)
+    database: Database | None = None
 
     def before(self, role: str) -> Path:
         return self.folder / f"before-{role}"
 
     def keep(self, role: str) -> None:
-        """Remember the product's folder as it is now for runs of a role."""
+        """Remember what the product has now for runs of a role."""
         shutil.copytree(self.path.parent, self.before(role))
+        if self.database is not None:
+            self.database.copy("", f"_{role}")
 
     def again(self, role: str) -> None:
-        """Put the product's folder back to what it was before a role."""
+        """Put everything back to what it was before a role."""
         shutil.rmtree(self.path.parent)
         shutil.copytree(self.before(role), self.path.parent)
+        if self.database is not None:
+            self.database.copy(f"_{role}", "")
 
 
 @dataclass(frozen=True)
@@ -184,8 +217,11 @@ class Deal:
 
 
 @contextmanager
-def open_matrix(folder: Path, *, seed: int) -> Iterator[Played]:
-    """Play a day, and each role once without a kill, keeping the folder before each."""
+def open_matrix(folder: Path, *, seed: int, database: Database | None = None) -> Iterator[Played]:
+    """Play a day, and each role once without a kill, keeping what there is before each.
+
+    database: where the log and all state are, instead of in the folder.
+    """
     told = stage.Plan(
         folder=folder, scenario="chain", seed=seed, stores=1, days=1, orders_per_day=3
     )
@@ -206,7 +242,9 @@ def open_matrix(folder: Path, *, seed: int) -> Iterator[Played]:
         opened = _Opened(pos.url, ledger, staged.stores(), told.told_by_owner())
         product = folder / "product"
         path = rehearsal.configure(plan, product, opened)  # type: ignore[arg-type]
-        played = Played(folder, seller, {}, path)
+        played = Played(folder, seller, {}, path, database=database)
+        if database is not None:
+            path.write_text(f'{path.read_text()}\n[state]\nurl = "{database.url}"\n')
         with House(path) as house:
             house.prepare()
             key = house.pos[SOURCE].subscribe(house.notification_url(SOURCE))
@@ -219,7 +257,7 @@ def open_matrix(folder: Path, *, seed: int) -> Iterator[Played]:
         played.truth = staged.truth
         played.webhooks = set(_ids(path))
         groups = -(-len(played.webhooks) // SENDERS)
-        played.borders["gateway"] = groups * GROUP_BORDERS
+        played.borders["gateway"] = groups * (GROUP_BORDERS if database is None else 2)
         for role, following in (("worker", "scheduler"), ("scheduler", "")):
             played.keep(role)
             _play(played, role)

@@ -20,6 +20,7 @@ from cloud_conductor.accounting import flow
 from cloud_conductor.adapters.http import HttpEngine
 from cloud_conductor.adapters.lake.delta import DeltaLake
 from cloud_conductor.adapters.log.group import GroupCommitWriter
+from cloud_conductor.adapters.log.postgres import PostgresLog
 from cloud_conductor.adapters.log.sqlite import SqliteLog
 from cloud_conductor.adapters.objects.local import LocalObjects
 from cloud_conductor.adapters.pos.square.webhooks import SquareVerifier
@@ -32,6 +33,7 @@ from cloud_conductor.wiring.house import House
 
 LASTING: tuple[tuple[type, tuple[str, ...]], ...] = (
     (SqliteLog, ("append", "stage", "commit")),
+    (PostgresLog, ("append",)),
     (DefaultDialect, ("do_commit",)),
     (LocalObjects, ("create",)),
     (DeltaLake, ("append", "replace", "sync")),

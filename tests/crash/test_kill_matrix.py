@@ -4,9 +4,19 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from kill_matrix import ROLES, Cell, Deal, Outcome, open_matrix, quick_folder, run_cell
+from kill_matrix import (
+    ROLES,
+    Cell,
+    Database,
+    Deal,
+    Outcome,
+    open_matrix,
+    quick_folder,
+    run_cell,
+)
 
 RUNS = 40
+RUNS_ELSEWHERE = 6
 
 
 @pytest.mark.slow
@@ -23,6 +33,30 @@ def test_nothing_is_lost_or_doubled_wherever_a_process_dies(tmp_path: Path) -> N
     struck = Counter(cell.role for cell in deal.met.elements())
     assert all(struck[role] >= RUNS // 6 for role in ROLES), struck
     assert len(deal.tried) == RUNS, "no cell is tried twice before each was tried once"
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_nothing_is_lost_or_doubled_with_log_and_state_in_postgres(
+    tmp_path: Path, postgres_server: str
+) -> None:
+    deal, database = Deal(seed=2), Database(postgres_server, "cc_matrix")
+    database.run(f"create database {database.name}")
+    try:
+        with (
+            quick_folder(tmp_path) as folder,
+            open_matrix(folder, seed=1, database=database) as played,
+        ):
+            assert not list(played.path.parent.rglob("*.sqlite"))
+            deal.begin(played.borders)
+            for number in range(RUNS_ELSEWHERE):
+                cell = deal.next(roles=(ROLES[number % 3],))
+                outcome = run_cell(played, cell, number)
+                deal.met[cell] += outcome.struck
+                assert (outcome.lost, outcome.doubled) == (0, 0), cell
+    finally:
+        database.drop()
+    assert deal.met.total() == RUNS_ELSEWHERE
 
 
 def test_every_cell_of_every_day_is_dealt_before_one_is_dealt_again() -> None:
