@@ -4,6 +4,8 @@ import click
 
 from cloud_conductor.cli.options import config_option, json_option
 
+LINES_MAX = 20  # files that nobody takes, one by one; `landing list` has all
+
 
 @click.group()
 def landing() -> None:
@@ -14,13 +16,14 @@ def landing() -> None:
 @config_option
 @json_option
 def take(config_path: str | None, as_json: bool) -> None:
-    """Look at every place of [landing.*] now and conform what was new."""
+    """Look at every place of [landing.*] now and conform what was new. Names what nobody takes."""
     import msgspec
 
-    from cloud_conductor.cli.output import emit_json
+    from cloud_conductor.cli.output import emit_json, say
     from cloud_conductor.conform import flow as conform
     from cloud_conductor.ingest import flow as ingest
     from cloud_conductor.ingest.flow_landing import run_landing
+    from cloud_conductor.state import landing as state
     from cloud_conductor.wiring.house import open_house
 
     with open_house(config_path) as house:
@@ -28,17 +31,22 @@ def take(config_path: str | None, as_json: bool) -> None:
         with house.lake_lock():
             conform.run_conform(house.conform_deps)
         ingest.run_archive(house.ingest_deps)
+        strange = [row for row in state.files(house.worker) if row.state == state.UNKNOWN]
     if as_json:
         emit_json({"schema": "conductor.landing/v1", **looked})
     else:
         click.echo(" ".join(f"{key}={value}" for key, value in looked.items()))
+    for row in strange[:LINES_MAX]:
+        say(f"{row.source}: {row.path} is not taken: {row.problem}")
+    if len(strange) > LINES_MAX:
+        say(f"and {len(strange) - LINES_MAX} more: conductor landing list")
 
 
 @landing.command("list")
 @config_option
 @json_option
 def list_(config_path: str | None, as_json: bool) -> None:
-    """Every file that was taken or refused, by its latest content."""
+    """Every file that was taken or refused, or that nobody takes, by its latest content."""
     import msgspec
 
     from cloud_conductor.cli.output import emit_json, table

@@ -126,6 +126,7 @@ def facts(house: "House") -> dict[str, Any]:
     needs += _of_connections(house, connections)
     channels = publishing.channels(house.worker, house.config.publish)
     needs += of_channels(channels)
+    needs += _of_landings(house)
     return {
         "roles": {role: _where(announced(house.state_dir, role)) for role in ROLES},
         "events": counts,
@@ -229,6 +230,14 @@ def _of_connections(house: "House", connections: "Sequence[Deliveries]") -> list
     ]
     lines += [f"{one.source} {one.subject}: {one.message}" for one in notices(house.worker)]
     return lines
+
+
+def _of_landings(house: "House") -> list[str]:
+    """Exports that wait for somebody to name them rightly."""
+    from cloud_conductor.state import landing
+
+    found = sum(len(landing.unknown(house.worker, name)) for name in house.config.landing)
+    return [f"{found} landed files are taken by nobody: conductor landing list"] if found else []
 
 
 def _instant(at_us: int) -> str:

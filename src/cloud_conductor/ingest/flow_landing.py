@@ -18,7 +18,7 @@ from sqlalchemy import Engine
 
 from cloud_conductor.domain.errors import ConductorError
 from cloud_conductor.domain.events import NewEvent
-from cloud_conductor.domain.exports import Label, Unreadable, label_of
+from cloud_conductor.domain.exports import DATASETS, Label, Unreadable, label_of
 from cloud_conductor.ingest.landing import Taken, events_of, whole_event
 from cloud_conductor.ports.landing import LandedFile, LandingPlace
 from cloud_conductor.ports.log import EventLog
@@ -77,7 +77,8 @@ class LandingDeps:
 class Looked(msgspec.Struct, frozen=True):
     """files: taken now; records: events made of them, of which `new` were unknown to the log.
 
-    whole: files that went into quarantine as a whole; refused: not taken at all.
+    whole: files that went into quarantine as a whole; refused: not taken at all; unknown: new
+    files whose path says nothing that anybody takes.
     """
 
     files: int = 0
@@ -85,6 +86,7 @@ class Looked(msgspec.Struct, frozen=True):
     new: int = 0
     whole: int = 0
     refused: int = 0
+    unknown: int = 0
 
     def __add__(self, other: "Looked") -> "Looked":
         mine, theirs = msgspec.structs.astuple(self), msgspec.structs.astuple(other)
@@ -159,20 +161,25 @@ def take_file(deps: LandingDeps, source: str, file: LandedFile, now: datetime) -
 
 
 def _look(deps: LandingDeps, source: str, landing: Landing, now: datetime) -> Looked:
-    known = state.marks(deps.engine, source)
+    known, strange = state.marks(deps.engine, source), state.unknown(deps.engine, source)
+    gone = set(strange)
     looked = Looked()
     for file in landing.place.files():
         label = label_of(file.path)
-        if (
-            label is None
-            or not file.is_complete
-            or known.get(file.path) == file.mark
-            or not _is_ours(source, landing, label)
-        ):
+        gone.discard(file.path)
+        if not file.is_complete:
             continue
-        looked += _take(deps, source, landing, file, label, now)
-        if looked.files + looked.refused >= FILES_PER_LOOK_MAX:
+        if label is None or not _is_ours(source, landing, label):
+            problem = _unclaimed(deps, landing, label)
+            if problem and strange.get(file.path) != file.mark:
+                _note(deps, source, file, "", state.UNKNOWN, Looked(), problem, now)
+                looked += Looked(unknown=1)
+        elif known.get(file.path) != file.mark:
+            looked += _take(deps, source, landing, file, label, now)
+        if looked.files + looked.refused + looked.unknown >= FILES_PER_LOOK_MAX:
             break
+    else:
+        state.forget_unknown(deps.engine, source, sorted(gone))
     sweeps.sweep_succeeded(
         deps.engine,
         source,
@@ -182,7 +189,7 @@ def _look(deps: LandingDeps, source: str, landing: Landing, now: datetime) -> Lo
         objects=looked.records,
         new_objects=looked.new,
     )
-    if looked.files or looked.refused:
+    if looked.files or looked.refused or looked.unknown:
         fields = {"source": source, **msgspec.structs.asdict(looked)}
         log.info("landing.taken", extra={"fields": fields})
     return looked
@@ -259,6 +266,17 @@ def _append(deps: LandingDeps, events: Sequence[NewEvent]) -> int:
 
 def _is_ours(source: str, landing: Landing, label: Label) -> bool:
     return label.source == source if label.source else landing.is_first
+
+
+def _unclaimed(deps: LandingDeps, landing: Landing, label: Label | None) -> str:
+    """Why nobody takes a file, said once per place; empty when another source does."""
+    if not landing.is_first:
+        return ""
+    if label is None:
+        return f"its path names no dataset; there is: {', '.join(sorted(DATASETS))}"
+    if label.source and label.source not in deps.landings:
+        return f"its path names the source {label.source}; there is no [landing.{label.source}]"
+    return ""
 
 
 def _is_due(deps: LandingDeps, source: str, landing: Landing, now: datetime) -> bool:

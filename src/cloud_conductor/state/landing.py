@@ -1,22 +1,24 @@
 """Operations on the table of landed files."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Engine, and_, delete, insert, select
+from sqlalchemy import ColumnElement, Engine, and_, delete, insert, select
 
 from cloud_conductor.state.conform import micros
 from cloud_conductor.state.tables.ingest import LANDED
 
-TAKEN, WHOLE, REFUSED = "taken", "whole", "refused"
+TAKEN, WHOLE, REFUSED, UNKNOWN = "taken", "whole", "refused", "unknown"
 PROBLEM_CHARS_MAX = 500
 
 
 class Landed(msgspec.Struct, frozen=True):
     """A file by its latest content. records: events made of it, new_records: unknown before.
 
-    state: taken; whole (one event, in quarantine as a whole); refused (not taken: `problem`).
+    state: taken; whole (one event, in quarantine as a whole); refused (not taken: `problem`);
+    unknown (its path says nothing that anybody takes: `problem`).
     """
 
     source: str
@@ -32,10 +34,21 @@ class Landed(msgspec.Struct, frozen=True):
 
 
 def marks(engine: Engine, source: str) -> dict[str, str]:
-    """Path -> mark of the content that was taken last."""
-    query = select(LANDED.c.path, LANDED.c.mark).where(LANDED.c.source == source)
-    with engine.connect() as connection:
-        return {row.path: row.mark for row in connection.execute(query)}
+    """Path -> mark of the content that was taken or refused last."""
+    return _marks(engine, and_(LANDED.c.source == source, LANDED.c.state != UNKNOWN))
+
+
+def unknown(engine: Engine, source: str) -> dict[str, str]:
+    """Path -> mark of files that nobody takes."""
+    return _marks(engine, and_(LANDED.c.source == source, LANDED.c.state == UNKNOWN))
+
+
+def forget_unknown(engine: Engine, source: str, paths: Iterable[str]) -> None:
+    """Files that nobody took and that are gone: renamed, mostly."""
+    gone = and_(LANDED.c.source == source, LANDED.c.state == UNKNOWN)
+    with engine.begin() as connection:
+        for path in paths:
+            connection.execute(delete(LANDED).where(gone, LANDED.c.path == path))
 
 
 def note(engine: Engine, landed: Landed, *, now: datetime) -> None:
@@ -46,6 +59,12 @@ def note(engine: Engine, landed: Landed, *, now: datetime) -> None:
     with engine.begin() as connection:
         connection.execute(delete(LANDED).where(one))
         connection.execute(insert(LANDED).values(row))
+
+
+def _marks(engine: Engine, wanted: ColumnElement[bool]) -> dict[str, str]:
+    query = select(LANDED.c.path, LANDED.c.mark).where(wanted)
+    with engine.connect() as connection:
+        return {row.path: row.mark for row in connection.execute(query)}
 
 
 def files(engine: Engine) -> list[Landed]:

@@ -59,6 +59,28 @@ def test_conform_needs_no_ledger_and_close_says_where_to_add_one(shop: Inside) -
     assert "conductor init" not in closed.err
 
 
+def test_a_misspelt_export_is_named_by_take_list_and_status(shop: Inside) -> None:
+    land(shop, "refunds_20261121_1.json", sale("T-1"))
+    taken = shop.conductor("landing", "take")
+    assert taken.code == 0
+    assert "unknown=1" in taken.out
+    problem = "its path names no dataset; there is: products, sales"
+    assert f"shop: refunds_20261121_1.json is not taken: {problem}" in taken.err
+    listed = shop.conductor("landing", "list", "--json").json
+    check(listed)
+    assert [(one["path"], one["state"]) for one in listed["files"]] == [
+        ("refunds_20261121_1.json", "unknown")
+    ]
+    needs = shop.conductor("status", "--json").json["needs_you"]
+    assert "1 landed files are taken by nobody: conductor landing list" in needs
+
+
+def test_a_landing_folder_that_is_missing_is_answered_with_how_to_make_it(shop: Inside) -> None:
+    folder = shop.folder / "landing"
+    folder.rmdir()
+    assert f"Fix:  mkdir -p {folder}" in shop.conductor("landing", "take").err
+
+
 def test_a_failure_is_shown_with_its_time_until_a_success_came_after_it(shop: Inside) -> None:
     (shop.folder / "landing").rmdir()
     assert shop.conductor("landing", "take").code == 5

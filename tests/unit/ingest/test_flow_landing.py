@@ -90,6 +90,30 @@ def test_both_layouts_are_taken_with_their_records_in_order(shop):
     assert {file.suffix for file in raw} == {".json", ".csv"}
 
 
+def test_a_file_that_nobody_takes_is_named_until_it_is_renamed(shop):
+    stray = shop.put("sale_20261121_233000.json", text(sale("a")))
+    shop.put("raw/sales/source=shopp/date=2026-11-22/part-0.csv", CSV)
+    shop.put("sales_1.json.part", b"")
+    looked = shop.look()
+    assert (looked.files, looked.unknown) == (0, 2)
+    named = {row.path: (row.state, row.problem) for row in state.files(shop.engine)}
+    assert named == {
+        "raw/sales/source=shopp/date=2026-11-22/part-0.csv": (
+            "unknown", "its path names the source shopp; there is no [landing.shopp]"
+        ),
+        "sale_20261121_233000.json": (
+            "unknown", "its path names no dataset; there is: products, sales"
+        ),
+    }  # fmt: skip
+    assert shop.look().unknown == 0, "said once"
+    stray.rename(stray.with_name("sales_20261121_233000.json"))
+    looked = shop.look()
+    assert (looked.files, looked.unknown) == (1, 0)
+    assert sorted(state.unknown(shop.engine, "shop")) == [
+        "raw/sales/source=shopp/date=2026-11-22/part-0.csv"
+    ]
+
+
 def test_a_file_is_taken_once_and_again_when_it_has_changed(shop):
     file = shop.put("sales_1.json", text(sale("a")))
     assert shop.look().new == 1
@@ -136,8 +160,10 @@ def test_a_file_that_changes_while_it_is_read_is_left_for_the_next_look(shop):
 def test_names_in_the_making_and_unknown_datasets_are_not_touched(shop):
     for name in (".sales_1.json", "sales_1.json.part", "_SUCCESS", "notes.json", "staff_1.csv"):
         shop.put(name, text(sale("a")))
-    assert shop.look() == type(shop.look())()
-    assert state.files(shop.engine) == []
+    looked = shop.look()
+    assert looked == type(looked)(unknown=2)
+    assert [row.path for row in state.files(shop.engine)] == ["notes.json", "staff_1.csv"]
+    assert shop.events() == []
 
 
 def test_a_file_that_names_another_source_is_not_ours(shop):

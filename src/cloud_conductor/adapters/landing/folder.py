@@ -31,7 +31,10 @@ class FolderPlace:
 
     def files(self) -> Iterator[LandedFile]:
         if not self._folder.is_dir():
-            raise VendorUnavailable(f"the landing folder {self._folder} is not there")
+            raise VendorUnavailable(
+                f"the landing folder {self._folder} is not there",
+                hint=f"mkdir -p {self._folder}, mount it, or correct path in [landing.*]",
+            )
         now = self._clock.now()
         paths = sorted(self._paths(), key=lambda path: path.relative_to(self._folder).parts)
         for path in paths:
