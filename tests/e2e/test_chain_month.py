@@ -4,6 +4,7 @@
 """
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from house_rig import open_breaks
@@ -18,6 +19,7 @@ from month_rig import (
 
 from cloud_conductor.sandbox.scenario.retail.play import Season
 from cloud_conductor.sandbox.scenario.retail.stories import FLOWS
+from cloud_conductor.sandbox.square import Seller
 
 BREAKING = (
     "double_charge",
@@ -32,6 +34,20 @@ CASH_BACK = ("return_for_cash", "return_without_receipt", "refund_without_order"
 """Flows that may leave a drawer with less than its float, which is a break (R-8.2)."""
 
 
+def even_exchanges(seller: Seller) -> list[str]:
+    """Orders that give goods and take goods back for the same amount."""
+    return [
+        one["id"]
+        for one in seller.state.table("orders").values()
+        if one.get("returns") and one.get("line_items") and not due(one)
+    ]
+
+
+def due(order: dict[str, Any]) -> int:
+    """What is paid for an order, less what is paid back."""
+    return int(order["net_amounts"]["total_money"]["amount"])
+
+
 @pytest.mark.parametrize("country", ["US", "AU"])
 def test_every_flow_of_trade_is_entered_as_meant_and_only_what_is_wrong_is_found(
     country: str, tmp_path: Path
@@ -42,7 +58,7 @@ def test_every_flow_of_trade_is_entered_as_meant_and_only_what_is_wrong_is_found
         days=12,
         orders_per_day=1,
         quiet=True,
-        forced=dict.fromkeys(FLOWS, 2),
+        forced=dict.fromkeys(FLOWS, 2) | {"exchange": 6},
     )
     assert clock_changes(season)
     with open_month(tmp_path, season) as month:
@@ -51,6 +67,7 @@ def test_every_flow_of_trade_is_entered_as_meant_and_only_what_is_wrong_is_found
         assert {name: truth["flows"].get(name, 0) >= 2 for name in FLOWS} == dict.fromkeys(
             FLOWS, True
         )
+        assert even_exchanges(month.seller), "R-9.10: nothing due, goods both ways"
         assert differences(month) == {}
         assert figure_differences(month) == {}
         outcome = month.town.reconcile()
