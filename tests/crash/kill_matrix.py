@@ -208,7 +208,7 @@ class Deal:
         told: dict[str, Any] = {}
         for role in ROLES:
             cells = [cell for cell in self.cells if cell.role == role]
-            told[role] = {"met": sum(cell in self.met for cell in cells), "there": len(cells)}
+            told[role] = {"met": sum(self.met[cell] > 0 for cell in cells), "there": len(cells)}
             for loses_reply, name in ((False, "replies kept"), (True, "replies lost")):
                 row = sorted(cell.border for cell in cells if cell.loses_reply == loses_reply)
                 kills = (str(self.met[Cell(role, border, loses_reply)]) for border in row)

@@ -73,6 +73,7 @@ def test_every_cell_of_every_day_is_dealt_before_one_is_dealt_again() -> None:
     )
     assert told["worker"]["replies lost"] == "1 1 1 1"
     deal.met = Counter({Cell("worker", 2, loses_reply=True): 2})
+    deal.met[Cell("worker", 1, loses_reply=True)] += False  # tried, and the kill did not strike
     assert deal.told()["worker"]["met"] == 1
     assert deal.told()["worker"]["replies lost"] == "0 2 0 0"
 
