@@ -1,6 +1,7 @@
 """One seeded month judged: entries, figures, breaks and events against its truth."""
 
 import tempfile
+from collections import Counter
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ from month_rig import (
     unexpected,
 )
 
+from cloud_conductor.inventory.flow import run_inventory
+from cloud_conductor.inventory.movements import MILLION
 from cloud_conductor.sandbox.scenario.retail import weather
 from cloud_conductor.sandbox.scenario.retail.places import COUNTRIES
 from cloud_conductor.sandbox.scenario.retail.play import Season
+from cloud_conductor.state import inventory as state
 
 SQUARE_FAULTS = {**weather.SQUARE, **weather.SHIFTING}
 
@@ -57,6 +61,38 @@ def _compared(month: Month, truth: dict[str, Any]) -> list[str]:
     ]
 
 
+def stock_differences(month: Month) -> dict[tuple[str, str], tuple[int, int]]:
+    """(store, SKU) -> (ours, meant) units on hand, where they differ (R-11.1).
+
+    What was counted and delivered the owner enters by hand, so it is no movement of ours: it is
+    added from the seller's own book of changes.
+    """
+    month.again(lambda: run_inventory(month.house.inventory_deps))
+    seller = month.seller.state
+    places = {one["id"]: one["name"] for one in seller.table("locations").values()}
+    ours: Counter[tuple[str, str]] = Counter()
+    with month.house.worker.connect() as connection:
+        for row in state.stock(connection):
+            ours[row.store, row.sku] += row.quantity
+    skus = {
+        one["id"]: one["item_variation_data"]["sku"]
+        for one in seller.table("catalog").values()
+        if one["type"] == "ITEM_VARIATION"
+    }
+    for change in seller.table("inventory_changes").values():
+        kind = change["type"].lower()
+        if kind == "physical_count" or change[kind]["from_state"] == "NONE":
+            told = change[kind]
+            key = places[told["location_id"]], skus[told["catalog_object_id"]]
+            ours[key] += MILLION * int(told["quantity"])
+    meant = {(row["store"], row["sku"]): row["units"] for row in month.game.truth()["stock"]}
+    return {
+        key: (ours[key] // MILLION, meant.get(key, 0))
+        for key in sorted(ours.keys() | meant.keys())
+        if ours[key] != MILLION * meant.get(key, 0)
+    }
+
+
 def judged(number: int, *, days: int = 30, stores: int = 2) -> dict[str, Any]:
     """What a month with all faults on came to; `wrong` names every difference, empty when right."""
     season = season_of(number, days=days, stores=stores)
@@ -76,6 +112,7 @@ def judged(number: int, *, days: int = 30, stores: int = 2) -> dict[str, Any]:
         truth = month.game.truth()
         wrong += [f"entry {key}: {found}" for key, found in differences(month).items()]
         wrong += [f"figure {key}: {found}" for key, found in figure_differences(month).items()]
+        wrong += [f"stock {key}: {found}" for key, found in stock_differences(month).items()]
         wrong += [*month.wrong, *_compared(month, truth)]
         try:
             assert_every_event_is_accounted_for(month)
@@ -94,6 +131,7 @@ def judged(number: int, *, days: int = 30, stores: int = 2) -> dict[str, Any]:
             "entries": sum(len(day["entries"]) for day in truth["store_days"]),
             "figures": sum(len(day["figures"]) for day in truth["store_days"]),
             "breaks": len(truth["breaks"]),
+            "stock": len(truth["stock"]),
             "flows": truth["flows"],
             "webhooks": {
                 "delivered": sum(storm.sent.values()),

@@ -82,6 +82,7 @@ def test_days_with_all_faults_on_equal_their_truth(number: int):
     assert clock_changes(season_of(number, days=12))
     told = judged(number, days=12)
     assert told["wrong"] == []
+    assert told["stock"] > 0
     assert told["webhooks"]["lost"], "the storm lost some"
     assert told["square_faults"]["drift"]
     assert told["square_faults"]["expire_token"]
