@@ -90,6 +90,7 @@ def counted(town: Town) -> dict[str, int]:
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(0)
 def test_nothing_is_lost_or_doubled_with_the_log_on_kafka(tmp_path: Path) -> None:
     with tansu(tmp_path) as broker, recorded("whole-path-kafka") as facts:
         more = f'[log]\nurl = "kafka://{broker}/log"\n'
@@ -101,6 +102,7 @@ def test_nothing_is_lost_or_doubled_with_the_log_on_kafka(tmp_path: Path) -> Non
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(0)
 @pytest.mark.postgres
 def test_nothing_is_lost_or_doubled_with_state_in_postgres(
     tmp_path: Path, postgres_fresh_url: str
