@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from shop_front import DAYS, Front, said
 from sqlalchemy import text
 
-from cloud_conductor.domain.errors import ConfigError
+from cloud_conductor.domain.errors import QueryRefused
 from cloud_conductor.serve.openapi import document
 from cloud_conductor.serve.rest import looking
 from cloud_conductor.wiring.query import run_query
@@ -272,7 +272,7 @@ def test_a_query_cannot_write_read_files_or_run_for_ever(front: Front, owner):
 
 def test_a_query_that_runs_too_long_is_stopped(front: Front):
     endless = "select count(*) from range(100000000000) a, range(1000000000) b"
-    with pytest.raises(ConfigError, match=r"more than 0\.2 s"):
+    with pytest.raises(QueryRefused, match=r"more than 0\.2 s"):
         run_query(front.api.desk.lake, endless, s_max=0.2)
 
 

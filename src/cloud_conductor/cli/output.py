@@ -15,6 +15,7 @@ from cloud_conductor.domain.errors import (
     ConfigError,
     MissingExtra,
     PostingRejected,
+    QueryRefused,
     RateLimited,
     VendorRefused,
     VendorUnavailable,
@@ -34,6 +35,8 @@ def exit_code(error: BaseException) -> int:
     """Documented and stable: cron and Airflow branch on these (docs/reference/cli.md)."""
     if isinstance(error, ConfigError | MissingExtra):
         return CONFIG
+    if isinstance(error, QueryRefused):
+        return USAGE
     if isinstance(error, VendorRefused | VendorUnavailable | RateLimited | PostingRejected):
         return VENDOR
     if isinstance(error, ApprovalRefused):

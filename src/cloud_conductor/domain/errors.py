@@ -21,6 +21,7 @@ ConductorError                   code, hint, context
     |-- ChecksumMismatch         bytes differ from their digest
     |-- CursorGap                a table's position does not meet the log's
     |-- BadRequest               what a caller sent cannot be understood
+    |   `-- QueryRefused         SQL that does not run here
     |-- NotAuthenticated         nobody is signed in
     |-- NotAllowed               a role, a store or an origin that may not
     |-- NotFound                 no such record
@@ -161,6 +162,11 @@ class CursorGap(Permanent):
 class BadRequest(Permanent):
     code = "CC-230"
     hint = "see /api/v1/openapi.json"
+
+
+class QueryRefused(BadRequest):
+    code = "CC-235"
+    hint = "see docs/reference/tables.md"
 
 
 class NotAuthenticated(Permanent):

@@ -193,6 +193,13 @@ ERRORS: dict[str, Explanation] = {
         "Somebody else was faster, or a program uses one key for two acts.",
         "Read the record again; take a new Idempotency-Key for each act.",
     ),
+    "CC-235": Explanation(
+        "QueryRefused",
+        "A query over the facts was refused, or stopped.",
+        "It does not parse, names a table or a column that is not there, is not one SELECT, or took too "
+        "long.",
+        "The tables and their columns are in docs/reference/tables.md; a query may read nothing else.",
+    ),
 }
 
 BREAKS: dict[str, Explanation] = {

@@ -6,11 +6,16 @@ from collections.abc import Callable
 import duckdb
 import pyarrow as pa
 
-from cloud_conductor.domain.errors import ConfigError
+from cloud_conductor.domain.errors import QueryRefused
 from cloud_conductor.domain.schemas import TABLES
 from cloud_conductor.ports.lake import Lake
 
-HINT = "see docs/reference/tables.md"
+HINT = f"the tables are {', '.join(TABLES)}; see docs/reference/tables.md"
+
+
+def _without_guess(said: str) -> str:
+    """DuckDB's text less the table of its own that it would offer in place of ours."""
+    return "\n".join(line for line in said.splitlines() if not line.startswith("Did you mean"))
 
 
 def _whole(table: pa.Table) -> pa.Table:
@@ -23,15 +28,15 @@ def run_query(
     """One SELECT; the tables it names are read, the others are not touched.
 
     shown: what of a table the asker sees, applied before the query can look at it. s_max: seconds
-    after which it is stopped; 0 for never.
+    after which it is stopped; 0 for never. Raises QueryRefused with the tables there are.
     """
     with duckdb.connect() as connection:
         try:
             kinds = [statement.type for statement in connection.extract_statements(sql)]
         except duckdb.Error as error:
-            raise ConfigError(f"the query does not parse: {error}", hint=HINT) from None
+            raise QueryRefused(f"the query does not parse: {error}", hint=HINT) from None
         if kinds != [duckdb.StatementType.SELECT]:
-            raise ConfigError("query takes one SELECT", hint=HINT)
+            raise QueryRefused("query takes one SELECT", hint=HINT)
         words = sql.lower()
         for name in TABLES:
             if name in words:
@@ -44,7 +49,8 @@ def run_query(
         try:
             return connection.sql(sql).to_arrow_table()
         except duckdb.Error as error:
-            told = f"it took more than {s_max:g} s" if timer.finished.is_set() else str(error)
-            raise ConfigError(f"the query failed: {told}", hint=HINT) from None
+            told = _without_guess(str(error))
+            told = f"it took more than {s_max:g} s" if timer.finished.is_set() else told
+            raise QueryRefused(f"the query failed: {told}", hint=HINT) from None
         finally:
             timer.cancel()

@@ -94,3 +94,12 @@ def test_a_failure_is_shown_with_its_time_until_a_success_came_after_it(shop: In
     assert not feed["failing"]
     assert "CC-102" in feed["error"]
     assert "CC-102" not in shop.conductor("status").out
+
+
+def test_a_query_of_an_unknown_table_names_those_there_are(shop: Inside) -> None:
+    answer = shop.conductor("query", "select nothing from nowhere")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err.startswith("CC-235")
+    assert "nowhere does not exist" in answer.err
+    assert "the tables are sales, sale_lines" in answer.err
+    assert "pg_" not in answer.err
