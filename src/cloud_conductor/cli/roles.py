@@ -28,7 +28,7 @@ def prepare(path: Path) -> tuple[str, str]:
 
     with House(path) as house:
         _check_port(house)
-        assert house.accounts  # or roles would die of a wrong [mapping], again and again
+        _ = house.accounts  # or roles would die of a wrong [mapping], again and again
         house.prepare()
         _check_bind(house)
         source = next(iter(house.config.sources), "")
