@@ -83,7 +83,7 @@ def added_up(told: list[dict[str, Any]]) -> dict[str, Any]:
         "wrong": {str(one["month"]): one["wrong"] for one in told if one["wrong"]},
         **{
             name: sum(one[name] for one in played)
-            for name in ("store_days", "entries", "figures", "breaks")
+            for name in ("store_days", "entries", "figures", "stock", "breaks")
         },
         **{name: dict(sorted(found.items())) for name, found in sums.items()},
     }
