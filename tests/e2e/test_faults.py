@@ -2,6 +2,8 @@
 
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -112,8 +114,7 @@ def test_the_ledger_is_read_whole_whatever_happens_between_its_pages(
 
 def test_a_reply_later_than_the_client_waits_for_is_a_write_that_happened(tmp_path: Path) -> None:
     late = {"slow_reply": {"probability": 0.5, "seconds": 1, "methods": ["PUT"]}}
-    with open_faulty(tmp_path, ledger=late) as town:
-        impatient(town, timeout_s=0.3)
+    with open_faulty(tmp_path, ledger=late) as town, impatient(town, timeout_s=0.3):
         town.through()
         assert town.ledger_faults.struck["slow_reply"] > 0
         assert {one.code for one in town.failures} <= {"CC-103"}
@@ -121,16 +122,20 @@ def test_a_reply_later_than_the_client_waits_for_is_a_write_that_happened(tmp_pa
         town.check_books()
 
 
-def impatient(town: FaultTown, *, timeout_s: float) -> None:
+@contextmanager
+def impatient(town: FaultTown, *, timeout_s: float) -> Iterator[None]:
     """Let the house talk to its ledger with less patience."""
     house, config = town.house, town.house.config.ledger
     assert config is not None
-    vars(house)["ledger"] = connect(
+    adapter = connect(
         config,
         client_id=house.secret(config.client_id),
         client_secret=house.secret(config.client_secret),
         limits=Limits(timeout_s=timeout_s, backoff_s=0.01),
     )
+    with closing(adapter):
+        vars(house)["ledger"] = adapter
+        yield
 
 
 RENAMED: dict[str, dict[str, Any]] = {
