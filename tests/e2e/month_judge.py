@@ -108,7 +108,7 @@ def judged(number: int, *, days: int = 30, stores: int = 2) -> dict[str, Any]:
         # story and is ahead of the house, tells a time before its newest changes.
         month.seller.state.faults.plan({"page_shift": 0, "clock_skew": 0})
         month.again(month.town.close_due)
-        month.again(month.town.post)
+        month.posted()
         truth = month.game.truth()
         wrong += [f"entry {key}: {found}" for key, found in differences(month).items()]
         wrong += [f"figure {key}: {found}" for key, found in figure_differences(month).items()]
