@@ -1,6 +1,5 @@
 """A seller's consent at Square: begun by code, with a secret or by PKCE, and kept alive for ever."""
 
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from at_once import run_at_once
 from cloud_conductor.adapters.http import HttpEngine, Limits
 from cloud_conductor.adapters.pos.square import consent
 from cloud_conductor.adapters.pos.square.client import Square, connect
@@ -165,23 +165,7 @@ def test_processes_that_need_the_next_token_at_once_ask_for_it_once(
     counter.seller.state.faults.plan(late)
     path = counter.folder / "square.tokens"
     told = [counter.url, str(path), application.secret, counter.now().isoformat()]
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, *told],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(3)
-    ]
-    for one in running:
-        assert one.stdout is not None
-        assert one.stdout.readline() == "here\n"
-    for one in running:
-        assert one.stdin is not None
-        one.stdin.write("\n")
-        one.stdin.flush()
-    headers = {one.communicate(timeout=60)[0] for one in running}
+    headers = set(run_at_once([sys.executable, "-c", PROGRAM, *told], processes=3))
     assert len(headers) == 1
     assert "Bearer" in headers.pop()
     assert counter.seller.state.faults.struck["slow_reply"] == 1, "one of them asked"

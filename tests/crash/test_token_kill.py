@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from at_once import run_at_once
 from cloud_conductor.adapters.clock import SystemClock
 from cloud_conductor.adapters.http import HttpEngine
 from cloud_conductor.adapters.ledger.xero_auth import RotatingToken
@@ -83,25 +84,6 @@ def run(url: str, path: Path, configured: str, border: str = "") -> subprocess.C
     return done
 
 
-def run_at_once(url: str, path: Path, configured: str, processes: int) -> list[str]:
-    """The headers that processes come to that are all there before one of them asks."""
-    command = [sys.executable, "-c", PROGRAM, url, str(path), configured, ""]
-    running = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in range(processes)
-    ]
-    for one in running:
-        assert one.stdout is not None
-        assert one.stdout.readline() == "here\n"
-    for one in running:
-        assert one.stdin is not None
-        one.stdin.write("\n")
-        one.stdin.flush()
-    headers = [one.communicate(timeout=60)[0].strip() for one in running]
-    assert [one.returncode for one in running] == [0] * processes
-    return headers
-
-
 def works(url: str, header: str) -> bool:
     return httpx.get(f"{url}/connections", headers={"authorization": header}).status_code == 200
 
@@ -156,7 +138,8 @@ def test_processes_that_need_a_token_at_once_rotate_it_once(xero, tmp_path: Path
     sandbox.faults.plan(
         {"slow_reply": {"probability": 1, "seconds": 0.3, "path": "/connect/token"}}
     )
-    headers = run_at_once(url, path, configured, processes=3)
+    command = [sys.executable, "-c", PROGRAM, url, str(path), configured, ""]
+    headers = run_at_once(command, processes=3)
     assert len(set(headers)) == 1
     assert works(url, headers[0])
     assert sandbox.faults.struck["slow_reply"] == 1, "one of them asked"

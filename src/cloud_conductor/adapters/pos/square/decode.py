@@ -429,11 +429,13 @@ def _reader(kind: type, mapping: Callable[[Batch, Event, Any], Faults], path: st
     return Reader(kind, path, mapping, msgspec.json.Decoder(kind))
 
 
-_PAYMENT_HOOK = _reader(hooks.PaymentHook, _payment, "/data/object/payment")
-_REFUND_HOOK = _reader(hooks.RefundHook, _refund, "/data/object/refund")
-_PAYOUT_HOOK = _reader(hooks.PayoutHook, _payout, "/data/object/payout")
-_DISPUTE_HOOK = _reader(hooks.DisputeHook, _dispute, "/data/object/dispute")
-_GIFT_HOOK = _reader(hooks.GiftCardActivityHook, _gift_card, "/data/object/gift_card_activity")
+_PAYMENT_HOOK = _reader(hooks.Hook[hooks.PaymentBox], _payment, "/data/object/payment")
+_REFUND_HOOK = _reader(hooks.Hook[hooks.RefundBox], _refund, "/data/object/refund")
+_PAYOUT_HOOK = _reader(hooks.Hook[hooks.PayoutBox], _payout, "/data/object/payout")
+_DISPUTE_HOOK = _reader(hooks.Hook[hooks.DisputeBox], _dispute, "/data/object/dispute")
+_GIFT_HOOK = _reader(
+    hooks.Hook[hooks.GiftCardActivityBox], _gift_card, "/data/object/gift_card_activity"
+)
 READERS: dict[str, Reader] = {
     "order": _reader(wire.Order, _order),
     "payment": _reader(wire.Payment, _payment),

@@ -3,74 +3,48 @@
 Docs: "Webhook event object" and the event types named below (API version 2025-08-20).
 """
 
+from typing import Generic, TypeVar
+
 from cloud_conductor.adapters.pos.square import wire
+
+T = TypeVar("T")
 
 
 class PaymentBox(wire.Wire, frozen=True):
+    """Of payment.created, payment.updated."""
+
     payment: wire.Payment
 
 
 class RefundBox(wire.Wire, frozen=True):
+    """Of refund.created, refund.updated."""
+
     refund: wire.Refund
 
 
 class PayoutBox(wire.Wire, frozen=True):
+    """Of payout.sent, payout.paid, payout.failed."""
+
     payout: wire.Payout
 
 
 class DisputeBox(wire.Wire, frozen=True):
+    """Of dispute.created, dispute.state.updated."""
+
     dispute: wire.Dispute
 
 
 class GiftCardActivityBox(wire.Wire, frozen=True):
+    """Of gift_card.activity.created, gift_card.activity.updated."""
+
     gift_card_activity: wire.GiftCardActivity
 
 
-class PaymentData(wire.Wire, frozen=True):
-    object: PaymentBox
+class Data(wire.Wire, Generic[T], frozen=True):
+    object: T
 
 
-class RefundData(wire.Wire, frozen=True):
-    object: RefundBox
+class Hook(wire.Wire, Generic[T], frozen=True):
+    """A webhook with the box of its object."""
 
-
-class PayoutData(wire.Wire, frozen=True):
-    object: PayoutBox
-
-
-class DisputeData(wire.Wire, frozen=True):
-    object: DisputeBox
-
-
-class GiftCardActivityData(wire.Wire, frozen=True):
-    object: GiftCardActivityBox
-
-
-class PaymentHook(wire.Wire, frozen=True):
-    """Webhook payment.created, payment.updated."""
-
-    data: PaymentData
-
-
-class RefundHook(wire.Wire, frozen=True):
-    """Webhook refund.created, refund.updated."""
-
-    data: RefundData
-
-
-class PayoutHook(wire.Wire, frozen=True):
-    """Webhook payout.sent, payout.paid, payout.failed."""
-
-    data: PayoutData
-
-
-class DisputeHook(wire.Wire, frozen=True):
-    """Webhook dispute.created, dispute.state.updated."""
-
-    data: DisputeData
-
-
-class GiftCardActivityHook(wire.Wire, frozen=True):
-    """Webhook gift_card.activity.created, gift_card.activity.updated."""
-
-    data: GiftCardActivityData
+    data: Data[T]
